@@ -1,0 +1,58 @@
+// Reading a context for the audit. The order of reads is what makes it safe beside a working system: first how far each
+// shard's record goes, then the actors, then the journals, which therefore reach at least as far as both.
+
+import type { Client } from '../../runtime/client.ts';
+import type { ActorId } from '../../runtime/ids.ts';
+import type { JournalEntry } from '../../runtime/messages.ts';
+import type { ContextEvidence, StoredActor } from './evidence.ts';
+
+const JOURNAL_PAGE = 1_000;
+const ACTORS_AT_ONCE = 64;
+const REREADS_MAX = 20; // An actor that is stepped at every read of it has to rest for a moment at last.
+
+/** Everything the checks need of one context. About three round trips per 64 actors and one per 1,000 entries. */
+export async function readContext(context: string, client: Client): Promise<ContextEvidence> {
+  const views = await client.shardViews();
+  const actors = await Promise.all(views.map(({ shard }) => readActors(client, shard)));
+  const journals = await Promise.all(views.map(({ shard }) => readJournal(client, shard)));
+  const shards = views.map(({ shard, head }, index) => ({
+    shard,
+    head,
+    entries: journals[index] ?? [],
+    actors: actors[index] ?? [],
+  }));
+  return { context, shards, parked: await client.parked() };
+}
+
+async function readActors(client: Client, shard: number): Promise<readonly StoredActor[]> {
+  const ids: ActorId[] = [];
+  for await (const actor of client.actorsOf(shard)) ids.push(actor);
+  const found: StoredActor[] = [];
+  for (let at = 0; at < ids.length; at += ACTORS_AT_ONCE) {
+    const read = await Promise.all(ids.slice(at, at + ACTORS_AT_ONCE).map((actor) => readActor(client, actor)));
+    found.push(...read.filter((one) => one !== undefined));
+  }
+  return found;
+}
+
+/** The stored text between two reads of the same version: so it is of that version. */
+async function readActor(client: Client, actor: ActorId): Promise<StoredActor | undefined> {
+  let before = await client.read(actor);
+  for (let read = 0; read < REREADS_MAX; read += 1) {
+    const stored = await client.stored(actor);
+    const after = await client.read(actor);
+    if (before === undefined || after === undefined || stored === undefined) return undefined;
+    if (before.version === after.version) return { actor, version: after.version, stored, view: after };
+    before = after;
+  }
+  throw new Error(`${actor} changes faster than it can be read`);
+}
+
+async function readJournal(client: Client, shard: number): Promise<readonly JournalEntry[]> {
+  const entries: JournalEntry[] = [];
+  for (;;) {
+    const page = await client.journal(shard, entries.at(-1)?.position ?? 0, JOURNAL_PAGE);
+    entries.push(...page);
+    if (page.length < JOURNAL_PAGE) return entries;
+  }
+}

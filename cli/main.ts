@@ -1,0 +1,46 @@
+// `emboss`: the command line. One file per command in commands/; this one knows their names and how a command fails.
+
+import { Command, CommanderError } from 'commander';
+import { SettingsError } from '../actors/contract/settings.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { upCommand } from './commands/up.ts';
+import { CliFailure, EXIT } from './failure.ts';
+
+const program = new Command('emboss')
+  .description('Card orders as durable actors: run the system, place orders, watch them, look after it.')
+  .version('0.1.0')
+  .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
+  .showHelpAfterError('(add --help for what is possible)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done, 1 failed, 2 wrong call, 69 no Redis or no running system, 78 settings that cannot be used.
+Settings come from the environment: docs/settings.md.`,
+  );
+
+for (const command of [upCommand(), doctorCommand()]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Says what went wrong in words, and gives the exit code. A fault of ours keeps its stack. */
+function report(error: unknown): number {
+  // commander has said it already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  if (error instanceof CliFailure) {
+    process.stderr.write(`${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof SettingsError) {
+    process.stderr.write(`${error.message}\n`);
+    return EXIT.settings;
+  }
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return EXIT.failed;
+}

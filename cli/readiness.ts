@@ -1,0 +1,68 @@
+// Waiting for a system to be usable: the api says so itself, and the simulators answer on their port.
+
+import { connect } from 'node:net';
+import { CliFailure, EXIT } from './failure.ts';
+import type { SystemUrls } from './running.ts';
+import type { Supervised } from './supervised.ts';
+import { monotonic, pause } from './time.ts';
+
+const POLL_MS = 50;
+const ASK_MS_MAX = 2_000;
+
+export interface Awaited {
+  readonly urls: SystemUrls;
+  readonly all: ReadonlyMap<string, Supervised>;
+  readonly givenUp: ReadonlyMap<string, string>;
+  readonly readyMsMax: number;
+  /** Ends the wait: somebody changed their mind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Resolves when the system is ready. Rejects with CliFailure quoting the last lines of the process that stands in the way. */
+export async function untilReady({ urls, all, givenUp, readyMsMax, signal }: Awaited): Promise<void> {
+  const deadline = monotonic() + readyMsMax;
+  const conditions = [
+    { id: 'api.1', name: 'the api', holds: () => isReady(`${urls.public}/readyz`) },
+    { id: 'partners.1', name: 'the partner simulators', holds: () => accepts(urls.simulator) },
+  ];
+  for (const { id, name, holds } of conditions.filter((condition) => all.has(condition.id))) {
+    while (!(await holds())) {
+      if (signal?.aborted === true) throw new CliFailure('stopped before it was ready', EXIT.interrupted);
+      const [dead] = givenUp;
+      if (dead !== undefined) throw new CliFailure(`${dead[0]} ${dead[1]}.${quote(all.get(dead[0]))}`);
+      if (monotonic() > deadline) {
+        throw new CliFailure(`${name} did not become ready within ${readyMsMax / 1_000} s.${quote(all.get(id))}`);
+      }
+      await pause(POLL_MS);
+    }
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(ASK_MS_MAX) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+function accepts(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), timeout: ASK_MS_MAX });
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    socket.once('timeout', () => end(false));
+  });
+}
+
+function quote(process: Supervised | undefined): string {
+  if (process === undefined || process.lastLines.length === 0) return '';
+  return ` Last lines of ${process.id}:\n${process.lastLines.map((line) => `  ${line}`).join('\n')}`;
+}
