@@ -1,0 +1,200 @@
+// The client door: everything the api, the command line and the benches may do to a namespace.
+//
+// A client holds no truth and no lock. Every write is intake (L3) or an operator's message; every read says which
+// version it saw. Created by `connect`; `close` ends its connections and open watches.
+
+import type { Clock } from './clock.ts';
+import type { ActorId, Namespace, Sequence } from './ids.ts';
+import type { Event, Json, JsonObject } from './json.ts';
+import type { Answer, JournalEntry } from './messages.ts';
+
+export { connect } from './client/connect.ts';
+export { OperatingError, OutcomeUnknown } from './errors.ts';
+
+export interface Command {
+  readonly actor: ActorId;
+  readonly event: Event;
+  /** Identifies the command per actor: a repeat with the same id is the same command (M1). 1–200 characters. */
+  readonly messageId: string;
+  /** Text whose digest tells a repeat from another command under the same id; default: the JSON of event and create. */
+  readonly fingerprint?: string;
+  readonly create?: { readonly machine: string; readonly input: JsonObject };
+  /** Who sends it, for the journal. No personal data. */
+  readonly from?: string;
+  readonly trace?: string;
+}
+
+export type SendOutcome =
+  | { readonly kind: 'accepted'; readonly position: number }
+  | { readonly kind: 'duplicate'; readonly answer: Answer | undefined } // undefined: accepted before and still running.
+  | { readonly kind: 'key-reused' }
+  | { readonly kind: 'rejected'; readonly reason: 'mailbox-full'; readonly retryAfterMs: number };
+
+export type AskOutcome =
+  | { readonly kind: 'answered'; readonly answer: Answer; readonly replayed: boolean }
+  | { readonly kind: 'running' } // A repeat whose first sending has not been answered yet.
+  | { readonly kind: 'key-reused' }
+  | { readonly kind: 'rejected'; readonly reason: 'mailbox-full'; readonly retryAfterMs: number }
+  | { readonly kind: 'unknown' }; // Accepted, or perhaps accepted; no answer in time. Safe to repeat under the same id.
+
+export interface ActorView {
+  readonly actor: ActorId;
+  readonly machine: string;
+  readonly machineVersion: string;
+  readonly version: Sequence;
+  /** Counter of the owner's token at the read: part of the ETag (P3). */
+  readonly counter: number;
+  readonly value: Json;
+  readonly context: JsonObject;
+  readonly status: 'active' | 'done' | 'error' | 'stopped';
+  readonly states: readonly string[];
+  readonly parked: boolean;
+  readonly updatedAt: number;
+  /** Last announced version and its announcement's data (P2). */
+  readonly announced: number;
+  readonly announcement: { readonly type: string; readonly data: JsonObject } | undefined;
+}
+
+export interface ShardView {
+  readonly shard: number;
+  readonly owner: string | undefined;
+  readonly token: string | undefined;
+  readonly assigned: string | undefined;
+  /** Entries accepted and not handled yet. */
+  readonly lag: number;
+  readonly head: number;
+  readonly actors: number;
+  readonly timers: number;
+  readonly effects: number;
+  readonly parked: number;
+  readonly claimedAt: number;
+}
+
+export interface WorkerView {
+  readonly worker: string;
+  readonly state: 'alive' | 'suspect' | 'dead';
+  readonly heartbeatAgeMs: number;
+  readonly shards: readonly number[];
+  readonly residents: number;
+  readonly steps: number;
+  readonly fenced: number;
+  readonly startedAt: number;
+  readonly version: string;
+}
+
+export interface ParkedView {
+  readonly actor: ActorId;
+  readonly shard: number;
+  readonly cause: JsonObject;
+  readonly waiting: number;
+  readonly at: number;
+}
+
+export interface TimerView {
+  readonly actor: ActorId | undefined;
+  readonly shard: number;
+  readonly id: string;
+  readonly kind: 'timer' | 'effect';
+  readonly dueAt: number;
+}
+
+export interface Watch extends AsyncIterable<JournalEntry> {
+  close(): void;
+}
+
+export interface Client {
+  readonly namespace: Namespace;
+  readonly shards: number;
+  /** 1 is real time; 3600 plays an hour in a second (T2). */
+  readonly timeScale: number;
+  /** Estimate of the server's clock in ms (T2). */
+  now(): number;
+  /** M6: the same arguments give the same id, and nobody without the namespace's secret can guess it. */
+  derive(prefix: string, ...parts: readonly string[]): ActorId;
+  /** M6: keyed digest in lower-case hex, for codes and references that must not be guessable. */
+  digest(...parts: readonly string[]): string;
+  shardOf(actor: ActorId): number;
+
+  /** M1. One round trip. Throws OutcomeUnknown (repeat under the same id) or OperatingError. */
+  send(command: Command): Promise<SendOutcome>;
+  /** `send`, then waits up to `timeoutMs` for the answer. Never throws for a lost reply: that is `unknown`. */
+  ask(command: Command, options?: { readonly timeoutMs?: number }): Promise<AskOutcome>;
+  /** The actor as last committed; undefined when there is none. With `floor`, waits up to `waitMs` (500) for that version (P3). */
+  read(actor: ActorId, options?: { readonly floor?: number; readonly waitMs?: number }): Promise<ActorView | undefined>;
+  /** Reads many actors of any shards, order kept. One round trip per 500. */
+  readMany(actors: readonly ActorId[]): Promise<readonly (ActorView | undefined)[]>;
+  /** The actor's own journal entries with sequence above `after`, oldest first, at most `limit` (default 200, max 1000). */
+  history(
+    actor: ActorId,
+    options?: { readonly after?: number; readonly limit?: number },
+  ): Promise<readonly JournalEntry[]>;
+  /** Actors in one leaf state, longest there first. */
+  inState(
+    machine: string,
+    state: string,
+    limit?: number,
+  ): Promise<readonly { readonly actor: ActorId; readonly since: number }[]>;
+  /** Counts per leaf state of a machine; a state without actors is absent. */
+  population(machine: string): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Follows the journals of all shards from now on (or from `from`, positions by shard), in order per shard, across
+   * reconnections and without a gap. One shared reader per client, however many watches.
+   */
+  watch(options?: { readonly from?: ReadonlyMap<number, number>; readonly signal?: AbortSignal }): Watch;
+  /** Journal entries of one shard above a position; the raw form of `watch`, for auditors. */
+  journal(shard: number, after: number, limit: number): Promise<readonly JournalEntry[]>;
+  /** Stored snapshot text `{machine, version, hash, snapshot}`, for auditors. */
+  stored(actor: ActorId): Promise<string | undefined>;
+  /** Ids of all actors of a shard, for auditors. */
+  actorsOf(shard: number): AsyncIterable<ActorId>;
+
+  /** GCRA: `allowed` or how long to wait. `rate` per `perMs`, bursts up to `burst`. One round trip. */
+  limit(
+    key: string,
+    rate: { readonly count: number; readonly perMs: number; readonly burst: number },
+  ): Promise<{ readonly allowed: boolean; readonly retryAfterMs: number }>;
+  /** True for exactly one caller per key within `ttlMs`. One round trip. Convenience only: nothing safe rests on it. */
+  once(key: string, ttlMs: number): Promise<boolean>;
+  /** Small opaque values under `once`-like keys that expire: tickets. */
+  keep(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Takes what `keep` stored; a second take gives undefined. */
+  take(key: string): Promise<string | undefined>;
+  /** Records beside the actors, written once: put answers `stored`, or `same`/`other` when the id is taken. */
+  putRecord(id: string, bytes: string): Promise<'stored' | 'same' | 'other'>;
+  getRecord(id: string): Promise<string | undefined>;
+  dropRecord(id: string): Promise<boolean>;
+
+  shardViews(): Promise<readonly ShardView[]>;
+  workerViews(): Promise<readonly WorkerView[]>;
+  parked(): Promise<readonly ParkedView[]>;
+  timers(options?: { readonly limit?: number }): Promise<readonly TimerView[]>;
+  circuits(): Promise<
+    readonly {
+      readonly name: string;
+      readonly state: 'closed' | 'open' | 'half-open';
+      readonly failures: number;
+      readonly since: number;
+    }[]
+  >;
+  /** M5: operator's acts; they travel as control messages and are journaled. */
+  redrive(actor: ActorId, by: string): Promise<SendOutcome>;
+  discard(actor: ActorId, by: string): Promise<SendOutcome>;
+
+  /** PING round trip in ms; throws OperatingError `redis-unavailable`. */
+  ping(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly namespace: string;
+  readonly url: string;
+  /** Key material for derive and digest. At least 16 characters. */
+  readonly secret: string;
+  /** Counters beyond which `send` answers `mailbox-full` (M1). */
+  readonly mailbox?: { readonly perActorMax?: number; readonly perShardMax?: number };
+  /** Given, the namespace is founded with it or compared to it (L1); left out, it must have been founded. */
+  readonly config?: { readonly shards: number; readonly timeScale: number };
+  /** Default `memory`: what the server must be able to keep. A weaker one is refused. */
+  readonly durability?: string;
+  readonly clock?: Clock;
+}

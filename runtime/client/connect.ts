@@ -1,0 +1,211 @@
+// Opens a client: connections, the namespace's configuration, and the parts behind the door.
+
+import { createHmac } from 'node:crypto';
+import type { ActorView, Client, ConnectOptions, Watch } from '../client.ts';
+import { type Cancel, type Clock, pause, systemClock } from '../clock.ts';
+import { OperatingError } from '../errors.ts';
+import { command } from '../functions/call.ts';
+import { loadLibrary } from '../functions/library.ts';
+import { type ActorId, actorId, type Namespace, namespace } from '../ids.ts';
+import { startTail, type Tail } from '../journal/tail.ts';
+import { callDeadlineMs } from '../limits.ts';
+import { batchOver } from '../redis/batch.ts';
+import { type Connection, connect as connectRedis } from '../redis/connection.ts';
+import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
+import { checkServer, parseDurability } from '../redis/server.ts';
+import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
+import { createHasher } from '../shards/hash.ts';
+import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
+import { fleet } from './fleet.ts';
+import { intake } from './intake.ts';
+import { operations } from './operations.ts';
+import { actorsOf, history, inState, journal, population, type ReadDoors, readActor, storedText } from './reads.ts';
+import { records } from './records.ts';
+import { watchOver } from './watch.ts';
+
+const SECRET_CHARS_MIN = 16;
+const FLOOR_WAIT_MS = 500; // P3: a read waits this long for its floor,
+const FLOOR_LOOK_MS = 20; // and looks this often.
+const ASK_TIMEOUT_MS = 2_000;
+const TIME_SAMPLE_MS = 10_000;
+
+/**
+ * Opens a client. Throws OperatingError: `redis-unavailable`, `durability-too-weak`, `namespace-unknown` (no worker has
+ * founded it and no config was given), `config-mismatch`, `bad-setting`.
+ */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  if (options.secret.length < SECRET_CHARS_MIN) {
+    throw new OperatingError('bad-setting', `the secret has at least ${SECRET_CHARS_MIN} characters`);
+  }
+  const clock = options.clock ?? systemClock;
+  const ns = namespace(options.namespace);
+  const writer = await connectRedis('writer', options.url, { name: `emboss-client-${ns}`, clock });
+  try {
+    return await clientOver(options, ns, writer, clock);
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+}
+
+async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connection, clock: Clock): Promise<Client> {
+  const config = await founded(options, ns, writer);
+  const serverClock = createServerClock(clock);
+  const stopSampling = await keepTime(serverClock, writer, clock);
+  const now = (): number => serverClock.now();
+  const { shardOf } = await createHasher();
+  const keys = Array.from({ length: config.shards }, (_, shard) => shardKeys(ns, shard));
+  const names = namespaceKeys(ns);
+  const batch = batchOver(writer, clock, callDeadlineMs);
+  const doors: ReadDoors = {
+    batch,
+    shards: config.shards,
+    names,
+    shardKeys: keys,
+    shardOf: (actor) => shardOf(actor, config.shards),
+  };
+  const tails = tailsOver(
+    options.url,
+    ns,
+    keys.map((one) => one.journal),
+    clock,
+  );
+  const keysOf = (actor: ActorId): ShardKeys => keys[doors.shardOf(actor)] as ShardKeys;
+  const door = intake({ batch, clock, now, keysOf, tail: tails.shared, mailbox: options.mailbox });
+  const digest = (...parts: readonly string[]): string => keyedDigest(options.secret, ns, parts);
+
+  return {
+    namespace: ns,
+    shards: config.shards,
+    timeScale: config.timeScale,
+    now,
+    derive: (prefix, ...parts) => actorId(`${prefix}_${base32(digest(prefix, ...parts))}`),
+    digest,
+    shardOf: doors.shardOf,
+    send: door.send,
+    ask: (command, { timeoutMs = ASK_TIMEOUT_MS } = {}) => door.ask(command, timeoutMs),
+    read: (actor, { floor = 0, waitMs = FLOOR_WAIT_MS } = {}) => readAbove(doors, actor, floor, waitMs, clock),
+    readMany: (actors) => Promise.all(actors.map((actor) => readActor(doors, actor))),
+    history: (actor, { after = 0, limit = 200 } = {}) => history(doors, actor, after, limit),
+    inState: (machine, state, limit = 100) => inState(doors, machine, state, limit),
+    population: (machine) => population(doors, machine),
+    watch: ({ from, signal } = {}) => tails.watch(from, signal),
+    journal: (shard, after, limit) => journal(doors, shard, after, limit),
+    stored: (actor) => storedText(doors, actor),
+    actorsOf: (shard) => actorsOf(doors, shard),
+    ...records(batch, names),
+    ...operations(doors, fleet(batch, names, clock)),
+    redrive: (actor, by) => door.control(actor, 'redrive', by, `redrive:${clock.nonce(8)}`),
+    discard: (actor, by) => door.control(actor, 'discard', by, `discard:${clock.nonce(8)}`),
+    async ping() {
+      const start = clock.monotonic();
+      await batch.run(command(['PING'], () => undefined));
+      return clock.monotonic() - start;
+    },
+    async close() {
+      stopSampling();
+      await tails.close();
+      await writer.close();
+    },
+  };
+}
+
+/** The server can be trusted with the namespace, and the namespace has been founded. */
+async function founded(options: ConnectOptions, ns: Namespace, writer: Connection): Promise<NamespaceConfig> {
+  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
+  await loadLibrary(writer.redis);
+  if (options.config !== undefined) await agreeConfig(writer, ns, options.config);
+  const config = await readConfig(writer, ns);
+  if (config !== undefined) return config;
+  throw new OperatingError(
+    'namespace-unknown',
+    `namespace ${ns} has not been founded at ${writer.printable}; start a worker first`,
+  );
+}
+
+/** Samples the server's clock now and from time to time (T2). Returns how to stop. */
+async function keepTime(serverClock: ServerClock, writer: Connection, clock: Clock): Promise<() => void> {
+  await sampleServerClock(serverClock, writer, clock);
+  let cancel: Cancel = () => undefined;
+  let stopped = false;
+  const next = (): void => {
+    if (stopped) return;
+    cancel = clock.after(TIME_SAMPLE_MS, () => {
+      sampleServerClock(serverClock, writer, clock)
+        .catch(() => undefined)
+        .finally(next);
+    });
+  };
+  next();
+  return () => {
+    stopped = true;
+    cancel();
+  };
+}
+
+/** P3: waits for the floor, and answers with what there is when it is not reached in time. */
+async function readAbove(
+  doors: ReadDoors,
+  actor: ActorId,
+  floor: number,
+  waitMs: number,
+  clock: Clock,
+): Promise<ActorView | undefined> {
+  const until = clock.monotonic() + waitMs;
+  for (;;) {
+    const view = await readActor(doors, actor);
+    if ((view?.version ?? 0) >= floor || clock.monotonic() >= until) return view;
+    await pause(clock, FLOOR_LOOK_MS);
+  }
+}
+
+/** The shared tail, opened on first use, and tails of their own for watches that begin in the past. */
+function tailsOver(url: string, ns: Namespace, journals: readonly string[], clock: Clock) {
+  let shared: Promise<Tail> | undefined;
+  const own = new Set<Promise<Tail>>();
+  const open = async (from?: ReadonlyMap<number, number>): Promise<Tail> =>
+    await startTail(await connectRedis('tail', url, { name: `emboss-tail-${ns}`, clock }), journals, clock, from);
+  return {
+    shared(): Promise<Tail> {
+      shared ??= open().catch((error: unknown) => {
+        shared = undefined;
+        throw error;
+      });
+      return shared;
+    },
+    watch(from: ReadonlyMap<number, number> | undefined, signal: AbortSignal | undefined): Watch {
+      if (from === undefined) return watchOver(this.shared(), signal, () => undefined);
+      const tail = open(from);
+      own.add(tail);
+      return watchOver(tail, signal, () => {
+        own.delete(tail);
+        tail.then((started) => started.close()).catch(() => undefined);
+      });
+    },
+    async close(): Promise<void> {
+      const opening = [...own, ...(shared === undefined ? [] : [shared])];
+      await Promise.all(opening.map((tail) => tail.then((started) => started.close()).catch(() => undefined)));
+    },
+  };
+}
+
+/** HMAC-SHA256 over the parts, each told apart by its length (M6). */
+function keyedDigest(secret: string, ns: string, parts: readonly string[]): string {
+  const hmac = createHmac('sha256', secret);
+  for (const part of [ns, ...parts]) hmac.update(`${part.length}:${part};`);
+  return hmac.digest('hex');
+}
+
+const ID_CHARS = 26; // 130 bits.
+
+/** Crockford's base32 of hex digits, lower case: ids that survive being read aloud. */
+function base32(hex: string): string {
+  const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+  let bits = BigInt(`0x${hex}`);
+  let text = '';
+  for (let i = 0; i < ID_CHARS; i += 1) {
+    text += alphabet[Number(bits & 31n)];
+    bits >>= 5n;
+  }
+  return text;
+}

@@ -1,0 +1,178 @@
+// Intake from callers: send, and ask, which waits for the answer in the journal's tail (M1, M6).
+
+import { createHash } from 'node:crypto';
+import type { AskOutcome, Command, SendOutcome } from '../client.ts';
+import type { Clock } from '../clock.ts';
+import { OperatingError, OutcomeUnknown } from '../errors.ts';
+import { type SendReply, send as sendCall } from '../functions/send.ts';
+import { isActorId } from '../ids.ts';
+import type { Tail } from '../journal/tail.ts';
+import { mailboxPerActorMax, mailboxPerShardMax, mailboxRetryMs, messageCharsMax } from '../limits.ts';
+import type { Answer, Message } from '../messages.ts';
+import type { Batch } from '../redis/batch.ts';
+import type { ShardKeys } from '../redis/keys.ts';
+
+export interface IntakeDoors {
+  readonly batch: Batch;
+  readonly clock: Clock;
+  readonly now: () => number;
+  readonly keysOf: (actor: Command['actor']) => ShardKeys;
+  readonly tail: () => Promise<Tail>;
+  readonly mailbox: { readonly perActorMax?: number; readonly perShardMax?: number } | undefined;
+}
+
+export interface Intake {
+  send(command: Command): Promise<SendOutcome>;
+  ask(command: Command, timeoutMs: number): Promise<AskOutcome>;
+  /** An operator's act on a parked actor: never limited. */
+  control(actor: Command['actor'], act: 'redrive' | 'discard', by: string, messageId: string): Promise<SendOutcome>;
+}
+
+const REPEAT_ONCE_AFTER_MS = 50; // After an unknown outcome a repeat under the same id tells what happened (M1).
+const TIMEOUT_MS_MAX = 60_000;
+
+export function intake(doors: IntakeDoors): Intake {
+  /** Who waits for the answer to a command; one command may be asked several times at once. */
+  const waiters = new Map<string, Set<(answer: Answer) => void>>();
+  let listening: Promise<void> | undefined;
+
+  function listen(): Promise<void> {
+    listening ??= doors.tail().then(
+      (tail) => {
+        tail.listen((entry) => {
+          const { actor, messageId, answer } = entry;
+          if (answer === undefined || messageId === undefined) return;
+          for (const tell of waiters.get(`${actor}|${messageId}`) ?? []) tell(answer);
+        });
+      },
+      (error: unknown) => {
+        listening = undefined; // The next ask tries again.
+        throw error;
+      },
+    );
+    return listening;
+  }
+
+  function wait(key: string, tell: (answer: Answer) => void): () => void {
+    const waiting = waiters.get(key) ?? new Set();
+    waiters.set(key, waiting.add(tell));
+    return () => {
+      waiting.delete(tell);
+      if (waiting.size === 0 && waiters.get(key) === waiting) waiters.delete(key);
+    };
+  }
+
+  async function accept(
+    actor: Command['actor'],
+    messageId: string,
+    message: Message,
+    fingerprint: string,
+    limited: boolean,
+  ): Promise<SendReply> {
+    const body = JSON.stringify(message);
+    if (body.length > messageCharsMax) {
+      throw new OperatingError(
+        'message-too-large',
+        `a message has at most ${messageCharsMax} characters, this one ${body.length}`,
+      );
+    }
+    const request = {
+      actor,
+      messageId,
+      digest: createHash('sha256').update(fingerprint).digest('hex').slice(0, 32),
+      body,
+      perActorMax: limited ? (doors.mailbox?.perActorMax ?? mailboxPerActorMax) : 0,
+      perShardMax: doors.mailbox?.perShardMax ?? mailboxPerShardMax,
+      now: doors.now(),
+    };
+    return await doors.batch.run(sendCall(doors.keysOf(actor), request));
+  }
+
+  async function send(command: Command): Promise<SendOutcome> {
+    check(command);
+    const message: Message = {
+      kind: 'call',
+      event: command.event,
+      ...(command.create === undefined ? {} : { create: command.create }),
+      ...(command.from === undefined ? {} : { from: command.from }),
+      ...(command.trace === undefined ? {} : { trace: command.trace }),
+    };
+    const fingerprint = command.fingerprint ?? JSON.stringify([command.event, command.create]);
+    return outcome(await accept(command.actor, command.messageId, message, fingerprint, true));
+  }
+
+  /** Sends, and once more when the first reply was lost: the same id makes it the same command. */
+  async function sendSurely(
+    command: Command,
+  ): Promise<{ readonly outcome: SendOutcome | undefined; readonly repeated: boolean }> {
+    try {
+      return { outcome: await send(command), repeated: false };
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknown)) throw error;
+    }
+    await new Promise<void>((resolve) => doors.clock.after(REPEAT_ONCE_AFTER_MS, resolve));
+    const again = await send(command).catch((error: unknown) => {
+      if (error instanceof OutcomeUnknown) return undefined;
+      throw error;
+    });
+    return { outcome: again, repeated: true };
+  }
+
+  async function ask(command: Command, timeoutMs: number): Promise<AskOutcome> {
+    await listen(); // Before the send: no answer can pass unseen.
+    let stopWaiting = (): void => undefined;
+    let cancel = (): void => undefined;
+    const answered = new Promise<Answer | undefined>((resolve) => {
+      stopWaiting = wait(`${command.actor}|${command.messageId}`, resolve);
+      cancel = doors.clock.after(Math.min(timeoutMs, TIMEOUT_MS_MAX), () => resolve(undefined));
+    });
+    try {
+      const { outcome: sent, repeated } = await sendSurely(command);
+      if (sent?.kind === 'duplicate' && sent.answer !== undefined) {
+        return { kind: 'answered', answer: sent.answer, replayed: true };
+      }
+      // A duplicate of our own first sending is no other's command: its answer is ours.
+      if (sent?.kind === 'duplicate' && !repeated) return { kind: 'running' };
+      if (sent?.kind === 'key-reused' || sent?.kind === 'rejected') return sent;
+      const answer = await answered;
+      return answer === undefined ? { kind: 'unknown' } : { kind: 'answered', answer, replayed: false };
+    } finally {
+      cancel();
+      stopWaiting();
+    }
+  }
+
+  return {
+    send,
+    ask,
+    async control(actor, act, by, messageId) {
+      const message: Message = { kind: 'control', event: { type: act }, from: by };
+      return outcome(await accept(actor, messageId, message, act, false));
+    },
+  };
+}
+
+function check(command: Command): void {
+  const bad = (what: string): never => {
+    throw new OperatingError('bad-command', what);
+  };
+  if (!isActorId(command.actor)) bad(`not an actor id: ${String(command.actor).slice(0, 100)}`);
+  if (command.messageId.length < 1 || command.messageId.length > 200) bad('a message id has 1 to 200 characters');
+  if (typeof command.event?.type !== 'string' || command.event.type === '') bad('an event has a type');
+  if (/^(xstate|emboss)\./.test(command.event.type) && command.event.type !== 'emboss.create') {
+    bad(`callers cannot send ${command.event.type}: that name belongs to the runtime`);
+  }
+}
+
+function outcome(reply: SendReply): SendOutcome {
+  switch (reply.kind) {
+    case 'accepted':
+      return reply;
+    case 'duplicate':
+      return { kind: 'duplicate', answer: reply.answer === '' ? undefined : (JSON.parse(reply.answer) as Answer) };
+    case 'key-reused':
+      return reply;
+    case 'full':
+      return { kind: 'rejected', reason: 'mailbox-full', retryAfterMs: mailboxRetryMs };
+  }
+}

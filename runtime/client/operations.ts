@@ -1,0 +1,129 @@
+// What operators look at: shards, workers, parked actors, timers, circuits. Reads only; costs grow with the fleet, not the load.
+
+import type { Client, ParkedView, ShardView, TimerView, WorkerView } from '../client.ts';
+import { command } from '../functions/call.ts';
+import type { ActorId } from '../ids.ts';
+import type { JsonObject } from '../json.ts';
+import type { ShardKeys } from '../redis/keys.ts';
+import type { ReadDoors } from './reads.ts';
+
+export type Operations = Pick<Client, 'shardViews' | 'workerViews' | 'parked' | 'timers' | 'circuits'>;
+
+export interface Membership {
+  /** Owners by shard as last published, and the members with their suspicion, as an observer sees them. */
+  owners(): Promise<readonly (string | undefined)[]>;
+  workers(): Promise<readonly WorkerView[]>;
+}
+
+const pairs = (reply: unknown): readonly (readonly [string, string])[] => {
+  if (!Array.isArray(reply)) return Object.entries((reply ?? {}) as Record<string, string>);
+  const list: [string, string][] = [];
+  for (let i = 0; i + 1 < reply.length; i += 2) list.push([String(reply[i]), String(reply[i + 1])]);
+  return list;
+};
+
+export function operations(doors: ReadDoors, membership: Membership): Operations {
+  const { batch } = doors;
+  const size = (name: string, key: string): Promise<number> =>
+    batch.run(command([name, key], (reply) => Number(reply)));
+
+  async function shardView(keys: ShardKeys, shard: number, assigned: string | undefined): Promise<ShardView> {
+    const [owner, lag, actors, timers, effects, parked] = await Promise.all([
+      batch.run(
+        command(['HMGET', keys.owner, 'worker', 'token', 'line', 'claimed'], (reply) => reply as (string | null)[]),
+      ),
+      batch.run(command(['HGET', keys.backlog, '*'], (reply) => Number(reply ?? 0))),
+      size('ZCARD', keys.actors),
+      size('HLEN', keys.rows),
+      size('HLEN', keys.effects),
+      size('HLEN', keys.parked),
+    ]);
+    const [worker, token, line, claimedAt] = owner;
+    return {
+      shard,
+      owner: worker === '' ? undefined : (worker ?? undefined),
+      token: token ?? undefined,
+      assigned,
+      lag,
+      head: Number.parseInt(line ?? '0', 10), // The line begins with it.
+      actors,
+      timers,
+      effects,
+      parked,
+      claimedAt: Number(claimedAt ?? 0),
+    };
+  }
+
+  async function parkedOf(keys: ShardKeys, shard: number): Promise<readonly ParkedView[]> {
+    const found = await batch.run(command(['HGETALL', keys.parked], pairs));
+    return await Promise.all(
+      found.map(async ([actor, why]) => {
+        const cause = JSON.parse(why) as JsonObject & { at?: number };
+        return {
+          actor: actor as ActorId,
+          shard,
+          cause,
+          waiting: await size('LLEN', keys.waiting(actor as ActorId)),
+          at: cause.at ?? 0,
+        };
+      }),
+    );
+  }
+
+  async function timersOf(keys: ShardKeys, shard: number, limit: number): Promise<readonly TimerView[]> {
+    const rows = await batch.run(
+      command(['ZRANGE', keys.timers, 0, limit - 1, 'WITHSCORES'], (reply) => {
+        const list = reply as readonly (string | readonly [string, number])[];
+        return Array.isArray(list[0]) ? (list as readonly [string, number][]) : pairs(list);
+      }),
+    );
+    return rows.map(([member, due]) => {
+      const [kind, second = '', ...rest] = member.split('|');
+      const isTimer = kind === 't';
+      return {
+        actor: (isTimer ? second : second.split(':')[0]) as ActorId,
+        shard,
+        id: isTimer ? rest.join('|') : second,
+        kind: isTimer ? 'timer' : 'effect',
+        dueAt: Number(due),
+      };
+    });
+  }
+
+  return {
+    async shardViews() {
+      const owners = await membership.owners();
+      return await Promise.all(doors.shardKeys.map((keys, shard) => shardView(keys, shard, owners[shard])));
+    },
+    workerViews: () => membership.workers(),
+    async parked() {
+      return (await Promise.all(doors.shardKeys.map(parkedOf))).flat().sort((a, b) => a.at - b.at);
+    },
+    async timers({ limit = 100 } = {}) {
+      const all = await Promise.all(doors.shardKeys.map((keys, shard) => timersOf(keys, shard, limit)));
+      return all
+        .flat()
+        .sort((a, b) => a.dueAt - b.dueAt)
+        .slice(0, limit);
+    },
+    async circuits() {
+      const names = await batch.run(command(['SMEMBERS', doors.names.circuits], (reply) => reply as string[]));
+      return await Promise.all(
+        names.map(async (name) => {
+          const fields = await batch.run(
+            command(
+              ['HMGET', doors.names.circuit(name), 'state', 'bad', 'since'],
+              (reply) => reply as (string | null)[],
+            ),
+          );
+          return {
+            name,
+            state: (fields[0] ?? 'closed') as 'closed' | 'open' | 'half-open',
+            failures: Number(fields[1] ?? 0),
+            since: Number(fields[2] ?? 0),
+          };
+        }),
+      );
+    },
+  };
+}

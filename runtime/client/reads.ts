@@ -1,0 +1,173 @@
+// Reads of actors: the record as last committed, the actor's own journal entries, the state index.
+
+import type { ActorView } from '../client.ts';
+import type { StoredRecord } from '../commit/resident.ts';
+import { command } from '../functions/call.ts';
+import { type ActorId, type Sequence, streamId, tokenCounter } from '../ids.ts';
+import { journalEntry, type StreamEntry } from '../journal/entry.ts';
+import type { Json, JsonObject } from '../json.ts';
+import type { JournalEntry } from '../messages.ts';
+import type { Batch } from '../redis/batch.ts';
+import type { NamespaceKeys, ShardKeys } from '../redis/keys.ts';
+
+export interface ReadDoors {
+  readonly batch: Batch;
+  readonly shards: number;
+  readonly names: NamespaceKeys;
+  readonly shardKeys: readonly ShardKeys[];
+  readonly shardOf: (actor: ActorId) => number;
+}
+
+/** XState's persisted snapshot, as far as readers look into it. */
+interface StoredSnapshot {
+  readonly machine: string;
+  readonly version: string;
+  readonly snapshot: { readonly value: Json; readonly context: JsonObject; readonly status: ActorView['status'] };
+}
+
+export async function readActor(doors: ReadDoors, actor: ActorId): Promise<ActorView | undefined> {
+  const keys = doors.shardKeys[doors.shardOf(actor)] as ShardKeys;
+  const [fields, token, parked] = await Promise.all([
+    doors.batch.run(
+      command(['HMGET', keys.actor(actor), 'seq', 'snap', 'rec', 'at'], (reply) => reply as (string | null)[]),
+    ),
+    doors.batch.run(command(['HGET', keys.owner, 'token'], (reply) => (reply as string | null) ?? '')),
+    doors.batch.run(command(['HEXISTS', keys.parked, actor], (reply) => reply === 1)),
+  ]);
+  const [sequence, snapshot, record, at] = fields;
+  if (snapshot == null || record == null) return undefined;
+  const stored = JSON.parse(snapshot) as StoredSnapshot;
+  const { states, announced, announcement } = JSON.parse(record) as StoredRecord;
+  return {
+    actor,
+    machine: stored.machine,
+    machineVersion: stored.version,
+    version: Number(sequence) as Sequence,
+    counter: tokenCounter(token),
+    value: stored.snapshot.value,
+    context: stored.snapshot.context,
+    status: stored.snapshot.status,
+    states,
+    parked,
+    updatedAt: Number(at),
+    announced,
+    announcement,
+  };
+}
+
+export async function storedText(doors: ReadDoors, actor: ActorId): Promise<string | undefined> {
+  const keys = doors.shardKeys[doors.shardOf(actor)] as ShardKeys;
+  return await doors.batch.run(
+    command(['HGET', keys.actor(actor), 'snap'], (reply) => (reply as string | null) ?? undefined),
+  );
+}
+
+const HISTORY_MAX = 1_000;
+
+/** By the actor's own list of positions: costs its entries, not the shard's (C2). Two round trips. */
+export async function history(
+  doors: ReadDoors,
+  actor: ActorId,
+  after: number,
+  limit: number,
+): Promise<readonly JournalEntry[]> {
+  const shard = doors.shardOf(actor);
+  const keys = doors.shardKeys[shard] as ShardKeys;
+  const positions = await doors.batch.run(
+    command(['LRANGE', keys.positions(actor), 0, -1], (reply) => reply as string[]),
+  );
+  const entries: JournalEntry[] = [];
+  const most = Math.min(limit, HISTORY_MAX);
+  const portion = 100;
+  for (let at = 0; at < positions.length && entries.length < most; at += portion) {
+    const read = await Promise.all(
+      positions.slice(at, at + portion).map((position) => {
+        const id = streamId(Number(position));
+        return doors.batch.run(command(['XRANGE', keys.journal, id, id], (reply) => (reply as StreamEntry[])[0]));
+      }),
+    );
+    for (const raw of read) {
+      if (raw === undefined) continue; // Trimmed between the two reads.
+      const entry = journalEntry(shard, raw);
+      if ((entry.sequence ?? 0) > after) entries.push(entry);
+    }
+  }
+  return entries.slice(0, most);
+}
+
+export async function journal(
+  doors: ReadDoors,
+  shard: number,
+  after: number,
+  limit: number,
+): Promise<readonly JournalEntry[]> {
+  const keys = doors.shardKeys[shard] as ShardKeys;
+  const range = command(
+    ['XRANGE', keys.journal, `(${streamId(after)}`, '+', 'COUNT', limit],
+    (reply) => reply as StreamEntry[],
+  );
+  return (await doors.batch.run(range)).map((raw) => journalEntry(shard, raw));
+}
+
+export async function* actorsOf(doors: ReadDoors, shard: number): AsyncIterable<ActorId> {
+  const keys = doors.shardKeys[shard] as ShardKeys;
+  let cursor = '0';
+  const seen = new Set<string>(); // A scan may give a member twice.
+  do {
+    const scan = command(['ZSCAN', keys.actors, cursor, 'COUNT', 500], (reply) => reply as [string, string[]]);
+    const [next, flat] = await doors.batch.run(scan);
+    for (let i = 0; i < flat.length; i += 2) {
+      const actor = flat[i] as ActorId;
+      if (seen.has(actor)) continue;
+      seen.add(actor);
+      yield actor;
+    }
+    cursor = next;
+  } while (cursor !== '0');
+}
+
+export async function inState(
+  doors: ReadDoors,
+  machine: string,
+  state: string,
+  limit: number,
+): Promise<readonly { actor: ActorId; since: number }[]> {
+  const perShard = await Promise.all(
+    doors.shardKeys.map((keys) =>
+      doors.batch.run(
+        command(['ZRANGE', keys.state(machine, state), 0, limit - 1, 'WITHSCORES'], (reply) => scores(reply)),
+      ),
+    ),
+  );
+  return perShard
+    .flat()
+    .sort((a, b) => a.since - b.since)
+    .slice(0, limit);
+}
+
+function scores(reply: unknown): readonly { actor: ActorId; since: number }[] {
+  const list = reply as readonly (string | readonly [string, string | number])[];
+  if (Array.isArray(list[0])) return list.map((pair) => ({ actor: pair[0] as ActorId, since: Number(pair[1]) }));
+  const found: { actor: ActorId; since: number }[] = [];
+  for (let i = 0; i + 1 < list.length; i += 2) found.push({ actor: list[i] as ActorId, since: Number(list[i + 1]) });
+  return found;
+}
+
+/** The state index is exact per shard, and a sum over shards is of one moment each (C1). One round trip per 500 sets. */
+export async function population(doors: ReadDoors, machine: string): Promise<ReadonlyMap<string, number>> {
+  const text = await doors.batch.run(
+    command(['HGET', doors.names.machines, machine], (reply) => reply as string | null),
+  );
+  const leaves = text === null ? [] : (JSON.parse(text) as { readonly leaves: readonly string[] }).leaves;
+  const counts = new Map<string, number>();
+  for (const leaf of leaves) {
+    const sizes = await Promise.all(
+      doors.shardKeys.map((keys) =>
+        doors.batch.run(command(['ZCARD', keys.state(machine, leaf)], (reply) => Number(reply))),
+      ),
+    );
+    const sum = sizes.reduce((total, size) => total + size, 0);
+    if (sum > 0) counts.set(leaf, sum);
+  }
+  return counts;
+}

@@ -1,0 +1,39 @@
+// Small things beside the actors: records written once, values that expire, rates. No truth about an actor lives here.
+
+import { createHash } from 'node:crypto';
+import type { Client } from '../client.ts';
+import { OperatingError } from '../errors.ts';
+import { command } from '../functions/call.ts';
+import { limit } from '../functions/limit.ts';
+import type { Batch } from '../redis/batch.ts';
+import type { NamespaceKeys } from '../redis/keys.ts';
+
+export type Records = Pick<Client, 'limit' | 'once' | 'keep' | 'take' | 'putRecord' | 'getRecord' | 'dropRecord'>;
+
+const RECORD_CHARS_MAX = 64_000; // Documents live in an object store; here are references and personal data of one person.
+
+export function records(batch: Batch, names: NamespaceKeys): Records {
+  return {
+    limit: (key, rate) => batch.run(limit(names.limit(key), rate, '')),
+    once: (key, ttlMs) =>
+      batch.run(command(['SET', names.once(key), '1', 'NX', 'PX', ttlMs], (reply) => reply === 'OK')),
+    keep: (key, value, ttlMs) => batch.run(command(['SET', names.keep(key), value, 'PX', ttlMs], () => undefined)),
+    take: (key) => batch.run(command(['GETDEL', names.keep(key)], (reply) => (reply as string | null) ?? undefined)),
+    async putRecord(id, bytes) {
+      if (bytes.length > RECORD_CHARS_MAX) {
+        throw new OperatingError(
+          'record-too-large',
+          `a record has at most ${RECORD_CHARS_MAX} characters, this one ${bytes.length}`,
+        );
+      }
+      const key = names.record(id);
+      const stored = await batch.run(command(['SET', key, bytes, 'NX', 'GET'], (reply) => reply as string | null));
+      if (stored === null) return 'stored';
+      return digest(stored) === digest(bytes) ? 'same' : 'other';
+    },
+    getRecord: (id) => batch.run(command(['GET', names.record(id)], (reply) => (reply as string | null) ?? undefined)),
+    dropRecord: (id) => batch.run(command(['DEL', names.record(id)], (reply) => reply === 1)),
+  };
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');

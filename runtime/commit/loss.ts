@@ -1,0 +1,32 @@
+// Ways to lose a shard without being asked.
+
+import { InvariantBroken, OperatingError, OutcomeUnknown } from '../errors.ts';
+
+/** All but `fenced` may be claimed anew at once, if lock and assignment still name us (L2). */
+export type Loss = 'fenced' | 'rewound' | 'unknown' | 'broken';
+
+/** L3: somebody else owns the shard. Normal, and no error to anyone outside. */
+export class Fenced extends Error {
+  constructor() {
+    super('fenced: another owner has claimed the shard');
+    this.name = 'Fenced';
+  }
+}
+
+/** C2: the server's head is not the one we left it at: it lost its tail, or ours is a copy of somebody's past. */
+export class Rewound extends Error {
+  constructor(expected: number, found: number) {
+    super(`rewound: expected journal head ${expected}, found ${found}`);
+    this.name = 'Rewound';
+  }
+}
+
+/** What an error in the loop of a shard means for the shard. Broken invariants are not for us to judge: they are thrown on. */
+export function lossOf(why: unknown): Loss {
+  if (why instanceof Fenced) return 'fenced';
+  if (why instanceof Rewound) return 'rewound';
+  if (why instanceof OutcomeUnknown) return 'unknown';
+  if (why instanceof OperatingError) return why.code === 'no-group' ? 'fenced' : 'unknown';
+  if (why instanceof InvariantBroken) throw why;
+  return 'broken';
+}

@@ -1,0 +1,426 @@
+// A shard that this worker owns: the loop that turns messages, timers and late outcomes into commits.
+//
+// One commit of a shard is in flight at a time, since each passes the journal head it expects (C2); shards overlap, and
+// their calls of one tick share a pipeline (C4). Everything held here is a belief: it is dropped without a trace when the
+// token turns out to be dead (L3), and read again when a verdict says that it was stale (C3).
+//
+// The order of one turn: work in hand → load what is missing → step → commit → start what was committed.
+
+import { pause } from '../clock.ts';
+import type { EffectDoor, EffectRunner } from '../effects/runner.ts';
+import { command } from '../functions/call.ts';
+import type { ClaimReply } from '../functions/claim.ts';
+import { type CommitReply, commit, type Verdict } from '../functions/commit.ts';
+import { release } from '../functions/release.ts';
+import { trim } from '../functions/trim.ts';
+import { trying } from '../functions/trying.ts';
+import { type ActorId, positionOf, type Token } from '../ids.ts';
+import type { StreamEntry } from '../journal/entry.ts';
+import {
+  commitCharsMax,
+  commitStepsMax,
+  crashedAfterFinds,
+  inboxBatchMax,
+  singleFileAfterClaims,
+  trimEveryMs,
+} from '../limits.ts';
+import { Relay, type RelayDoor } from '../outbox/relay.ts';
+import { type ShardKeys, shardKeys } from '../redis/keys.ts';
+import { crashPoint } from '../testing/crash-points.ts';
+import { Schedule } from '../timers/schedule.ts';
+import { Fenced, type Loss, lossOf, Rewound } from './loss.ts';
+import { loadResidents, type Resident } from './resident.ts';
+import type { Scene } from './scene.ts';
+import { type Stepped, stepWork } from './stepping.ts';
+import { type EntryWork, entryWork, type Work, waitingWork } from './work.ts';
+
+export type Claimed = Extract<ClaimReply, { kind: 'claimed' }>;
+
+export interface OpenShardDoors {
+  readonly effects: EffectRunner;
+  readonly relay: RelayDoor;
+  /** Told once, when the shard dropped itself. */
+  readonly onLost: (shard: number, loss: Loss, why: unknown) => void;
+}
+
+const IN_HAND_MAX = 2 * inboxBatchMax; // Entries a shard may have taken and not handled: it wants no more above one batch.
+const STALE_TURNS_MAX = 20; // Verdicts that send work back, in a row: past it the belief is beyond repair and is claimed anew.
+
+export class OpenShard implements EffectDoor {
+  readonly shard: number;
+  readonly token: Token;
+  readonly keys: ShardKeys;
+  readonly #scene: Scene;
+  readonly #doors: OpenShardDoors;
+  readonly #residents = new Map<ActorId, Resident>();
+  readonly #parked = new Set<ActorId>();
+  readonly #schedule: Schedule;
+  readonly #relay: Relay;
+  #work: Work[] = [];
+  #head: number;
+  #calls = 0;
+  /** Entries up to here are in hand or handled. */
+  #read: number;
+  #turning: Promise<void> = Promise.resolve();
+  #staleTurns = 0;
+  #trimCursor = '0';
+  /** M5: steps go one at a time and are announced, up to whatever the ended process may have had in hand. */
+  #singleFile: { readonly id: string; readonly crashed: boolean; readonly upTo: number } | undefined;
+  #state: 'open' | 'draining' | 'closed' = 'open';
+  #kick: () => void = () => undefined;
+  #loop: Promise<void> = Promise.resolve();
+  #stopTrimming: () => void = () => undefined;
+
+  constructor(scene: Scene, doors: OpenShardDoors, shard: number, claimed: Claimed) {
+    this.shard = shard;
+    this.token = claimed.token;
+    this.keys = shardKeys(scene.namespace, shard);
+    this.#scene = scene;
+    this.#doors = doors;
+    this.#head = claimed.head;
+    this.#read = claimed.below;
+    if (claimed.tries >= singleFileAfterClaims || claimed.found > 0) {
+      const upTo = positionOf(claimed.oldest) + IN_HAND_MAX;
+      this.#singleFile = { id: claimed.oldest, crashed: claimed.found >= crashedAfterFinds, upTo };
+    }
+    this.#schedule = new Schedule(scene, this.keys, {
+      isParked: (actor) => this.#parked.has(actor),
+      parkedCount: () => this.#parked.size,
+      onTimers: (timers) => this.#add(timers),
+      onEffect: (key, record, attempts) => doors.effects.start(this, key, record, attempts),
+      onTrouble: (why) => this.lose(why),
+    });
+    this.#relay = new Relay(scene, this, doors.relay);
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  get residents(): number {
+    return this.#residents.size;
+  }
+
+  /** Reads what the previous owner left open, then starts the loop. Two round trips. */
+  async start(): Promise<void> {
+    const { batch } = this.#scene;
+    crashPoint('after-claim');
+    const [parked, relayed, attempts] = await Promise.all([
+      batch.run(command(['HKEYS', this.keys.parked], (reply) => reply as ActorId[])),
+      batch.run(command(['HGET', this.keys.owner, 'relayed'], (reply) => Number(reply ?? 0))),
+      batch.run(command(['HGETALL', this.keys.attempts], (reply) => pairs(reply as string[]))),
+    ]);
+    for (const actor of parked) this.#parked.add(actor);
+    // Tries that the previous owner began have an unknown outcome: they are repeated at once, under the same key (E1).
+    const begun = attempts.filter(([, attempt]) => attempt.includes('r')).map(([key]) => key);
+    await this.#schedule.start(begun);
+    this.#relay.start(relayed);
+    this.#loop = this.#run();
+    this.#trimNext();
+  }
+
+  /** The reader goes on above this position. */
+  get position(): number {
+    return this.#read;
+  }
+
+  /** False while there is enough to do: what waits in Redis costs no memory here. */
+  get wantsEntries(): boolean {
+    return this.#state === 'open' && this.#work.length < inboxBatchMax;
+  }
+
+  /** Entries in order, the first right above `position`. They are taken from the group by the commit that handles them (M2). */
+  take(entries: readonly StreamEntry[]): void {
+    if (this.#state !== 'open') return;
+    crashPoint('after-read');
+    const works = entries.map((entry) => this.#marked(entryWork(entry)));
+    this.#read = works.at(-1)?.position ?? this.#read;
+    this.#add(works);
+  }
+
+  /** Resolves when the turn under way is over, at once when there is none. */
+  settled(): Promise<void> {
+    return this.#turning;
+  }
+
+  add(work: Work): void {
+    this.#add([work]);
+  }
+
+  /** Asked anew after every await: the shard may have been lost meanwhile. */
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  mayWork(): boolean {
+    return this.#state === 'open' && this.#scene.mayWork(this.shard);
+  }
+
+  lookAgain(afterMs: number): void {
+    this.#schedule.expect(this.#scene.serverNow() + afterMs);
+  }
+
+  /** L4: stops reading, finishes what is in hand, gives the shard up. Never throws: an unknown release ends by claim. */
+  async shut(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'draining';
+    this.#kick();
+    await this.#loop;
+    await this.#relay.stop();
+    this.#close();
+    const { batch, clock } = this.#scene;
+    await batch.run(release(this.keys, this.token, clock.nonce(8), this.#scene.reading())).catch((error: unknown) => {
+      this.#scene.log.warn({ shard: this.shard, error: String(error) }, 'release has no answer');
+    });
+  }
+
+  /** Drops all that is held of the shard, at once (L3). */
+  lose(why: unknown): void {
+    if (this.#state === 'closed') return;
+    const loss = lossOf(why);
+    this.#close();
+    if (loss === 'fenced') this.#scene.counters.fenced += 1;
+    if (loss === 'rewound') this.#scene.counters.rewound += 1;
+    this.#doors.onLost(this.shard, loss, why);
+  }
+
+  /** Forgets the shard without a word: it never came to serve. */
+  abandon(): void {
+    if (this.#state !== 'closed') this.#close();
+  }
+
+  #close(): void {
+    this.#state = 'closed';
+    this.#stopTrimming();
+    this.#schedule.stop();
+    this.#relay.abandon();
+    this.#doors.effects.abandon(this);
+    this.#residents.clear();
+    this.#work = [];
+    this.#kick();
+  }
+
+  #add(work: readonly Work[]): void {
+    if (this.#state === 'closed') return;
+    this.#work.push(...work);
+    this.#kick();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#state === 'open') {
+        if (this.#work.length === 0) await this.#idle();
+        else if (this.mayWork()) await this.#beginTurn();
+        else await pause(this.#scene.clock, 10); // L4: the renewal decides whether we go on or are told to stop.
+      }
+    } catch (error) {
+      this.lose(error);
+    }
+  }
+
+  #idle(): Promise<void> {
+    if (this.#work.length > 0 || this.#state !== 'open') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#kick = () => {
+        this.#kick = () => undefined;
+        resolve();
+      };
+    });
+  }
+
+  #marked(work: EntryWork): EntryWork {
+    return this.#singleFile?.crashed && work.id === this.#singleFile.id ? { ...work, crashed: true } : work;
+  }
+
+  #beginTurn(): Promise<void> {
+    this.#turning = this.#turn();
+    return this.#turning;
+  }
+
+  /** One turn of the loop: a batch of work becomes one commit. */
+  async #turn(): Promise<void> {
+    const works = this.#work.splice(0, this.#singleFile === undefined ? commitStepsMax / 2 : 1);
+    await this.#load(works);
+    if (this.#singleFile !== undefined) await this.#announce(works[0]);
+    const stepped = this.#step(works);
+    if (stepped.length === 0 || this.#state === 'closed') return;
+    crashPoint('before-commit');
+    const steps = stepped.flatMap((one) => one.steps);
+    const call = commit(this.keys, {
+      token: this.token,
+      call: String(++this.#calls),
+      head: this.#head,
+      reading: this.#scene.reading(),
+      now: this.#scene.serverNow(),
+      steps,
+    });
+    const reply = await this.#scene.batch.run(call);
+    if (this.#isClosed()) {
+      // The shard was given up meanwhile; that its token was dead is worth counting all the same (L3).
+      if (reply.kind === 'fenced') this.#scene.counters.fenced += 1;
+      return;
+    }
+    this.#settle(stepped, reply);
+  }
+
+  async #load(works: readonly Work[]): Promise<void> {
+    const missing = [...new Set(works.map((work) => work.actor))].filter((actor) => !this.#residents.has(actor));
+    if (missing.length === 0) return;
+    const loaded = await loadResidents(this.#scene.batch, this.keys, this.#scene.charts, missing);
+    for (const resident of loaded) this.#residents.set(resident.actor, resident);
+  }
+
+  /** M5: what is about to be stepped is noted, so that a step which ends the process is found out. */
+  async #announce(work: Work | undefined): Promise<void> {
+    if (work?.kind !== 'entry' || work.crashed) return;
+    if (!(await this.#scene.batch.run(trying(this.keys, this.token, work.id)))) throw new Fenced();
+  }
+
+  #step(works: readonly Work[]): readonly Stepped[] {
+    const scene = this.#stepScene();
+    const done: Stepped[] = [];
+    let chars = 0;
+    for (const [index, work] of works.entries()) {
+      if (work.kind === 'timer' && this.#parked.has(work.actor)) {
+        this.#schedule.settled(work.member); // Its row stays until the actor goes on.
+        continue;
+      }
+      const resident = this.#residents.get(work.actor) as Resident;
+      const one = stepWork(scene, resident, work);
+      const size = one.steps.reduce(
+        (sum, step) => sum + (step.snapshot?.length ?? 0) + (step.body?.length ?? 0) + (step.entry?.length ?? 0),
+        0,
+      );
+      if (done.length > 0 && chars + size > commitCharsMax) {
+        this.#residents.delete(work.actor); // Stepped ahead of a commit that it is not part of.
+        this.#work.unshift(...works.slice(index));
+        break;
+      }
+      chars += size;
+      done.push(one);
+      if (one.parks) this.#parked.add(work.actor);
+      if (one.steps[0]?.kind === 'X') this.#parked.delete(work.actor);
+    }
+    crashPoint('after-step');
+    return done;
+  }
+
+  #stepScene() {
+    const { charts, timeScale, namespace } = this.#scene;
+    return {
+      keys: this.keys,
+      charts,
+      namespace,
+      token: this.token,
+      now: this.#scene.serverNow(),
+      timeScale,
+      isParked: (actor: ActorId) => this.#parked.has(actor),
+      lane: (send: Parameters<Scene['lane']>[1]) => this.#scene.lane(this.shard, send),
+    };
+  }
+
+  #settle(stepped: readonly Stepped[], reply: CommitReply): void {
+    if (reply.kind === 'fenced') throw new Fenced();
+    if (reply.kind === 'rewound') throw new Rewound(this.#head, reply.head);
+    crashPoint('after-commit');
+    this.#head = reply.head;
+    let at = 0;
+    const again: Work[] = [];
+    for (const one of stepped) {
+      at += one.steps.length;
+      const verdict = reply.verdicts[at - 1];
+      if (one.work.kind === 'timer') this.#schedule.settled(one.work.member);
+      if (verdict === 'COMMITTED') this.#committed(one);
+      else if (this.#stale(one, verdict)) again.push(one.work);
+    }
+    this.#staleTurns = again.length > 0 ? this.#staleTurns + 1 : 0;
+    if (this.#staleTurns > STALE_TURNS_MAX) throw new Error('commits keep finding our copy stale');
+    this.#work.unshift(...again); // In the order they came: per actor nothing overtakes (M2).
+    this.#trimResidents();
+  }
+
+  /** C1 is done: what it asked for may begin. */
+  #committed({ work, resident, steps, starts, nextDue }: Stepped): void {
+    const { counters, forgetful } = this.#scene;
+    const last = steps.at(-1);
+    counters.steps += steps.length;
+    if (last?.kind === 'R') counters.refused += 1;
+    if (last?.kind === 'P') counters.parked += 1;
+    if (work.kind === 'timer') counters.timers += 1;
+    for (const { key, record } of starts) this.#doors.effects.start(this, key, record, 0);
+    if (nextDue !== undefined) this.#schedule.expect(nextDue);
+    if (steps.some((step) => (step.sends?.length ?? 0) > 0)) this.#relay.kick();
+    if (last?.effects !== undefined && last.kind === 'L') this.lookAgain(0);
+    if (last?.kind === 'V') this.#redrive(work.actor);
+    if (last?.kind === 'X') this.lookAgain(0);
+    if (work.kind === 'waiting' && last?.kind !== 'P') this.#redrive(work.actor);
+    if (this.#singleFile !== undefined && work.kind === 'entry' && work.position >= this.#singleFile.upTo)
+      this.#singleFile = undefined;
+    // A parked step left the resident where it was; reading it again costs little and believes nothing.
+    if (forgetful || last?.kind === 'P') this.#residents.delete(resident.actor);
+  }
+
+  /** True when the work has to be done again on a fresh copy. */
+  #stale({ work, resident, steps }: Stepped, verdict: Verdict | undefined): boolean {
+    if (verdict !== 'DUPLICATE' || steps.at(-1)?.kind !== 'D') this.#residents.delete(resident.actor);
+    if (steps.at(-1)?.kind === 'P' && verdict !== 'PARKED') this.#parked.delete(work.actor); // It was not parked after all.
+    switch (verdict) {
+      case 'DUPLICATE':
+        return false;
+      case 'GONE':
+        if (work.kind === 'waiting') this.#redrive(work.actor);
+        return false;
+      case 'EARLY':
+        this.lookAgain(5);
+        return false;
+      case 'PARKED':
+        this.#parked.add(work.actor);
+        return true;
+      default: // CONFLICT, SKIPPED
+        if (steps.at(-1)?.kind === 'Q') this.#parked.delete(work.actor);
+        return true;
+    }
+  }
+
+  /** M5: steps the waiting entries of a parked actor, oldest first, one at a time, until none is left or one throws again. */
+  #redrive(actor: ActorId): void {
+    const first = command(['LINDEX', this.keys.waiting(actor), 0], (reply) => reply as string | null);
+    this.#scene.batch.run(first).then(
+      (text) => {
+        if (text !== null) return this.add(waitingWork(actor, text));
+        this.#parked.delete(actor);
+        this.lookAgain(0); // Its timers may be due.
+      },
+      (error: unknown) => this.lose(error),
+    );
+  }
+
+  #trimResidents(): void {
+    const most = this.#scene.residentsPerShard();
+    for (const actor of this.#residents.keys()) {
+      if (this.#residents.size <= most) return;
+      this.#residents.delete(actor);
+    }
+  }
+
+  #trimNext(): void {
+    this.#stopTrimming = this.#scene.clock.after(trimEveryMs * (0.75 + this.#scene.clock.random() / 2), () => {
+      const what = { ...this.#relay.trimming(), journalFrom: 0, actors: [], cursor: this.#trimCursor };
+      this.#scene.batch.run(trim(this.keys, this.token, what, this.#scene.reading())).then(
+        (cursor) => {
+          if (cursor === 'fenced') return this.lose(new Fenced());
+          this.#trimCursor = cursor;
+          if (this.#state === 'open') this.#trimNext();
+        },
+        () => this.#state === 'open' && this.#trimNext(), // Nothing rests on a trim: the next one does it.
+      );
+    });
+  }
+}
+
+function pairs(flat: readonly string[] | Record<string, string>): readonly (readonly [string, string])[] {
+  if (!Array.isArray(flat)) return Object.entries(flat as Record<string, string>);
+  const list: (readonly [string, string])[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] as string, flat[i + 1] as string]);
+  return list;
+}

@@ -1,0 +1,84 @@
+// An actor in memory between steps: what the owner of a shard believes of it, checked by every commit (C2).
+
+import { OperatingError } from '../errors.ts';
+import { command } from '../functions/call.ts';
+import type { Announcement } from '../hosting.ts';
+import type { ActorId } from '../ids.ts';
+import type { Batch } from '../redis/batch.ts';
+import type { ShardKeys } from '../redis/keys.ts';
+import type { ActorRecord, Behaviour, Held } from '../statechart/behaviour.ts';
+import type { Charts } from '../statechart/charts.ts';
+
+export interface Resident {
+  readonly actor: ActorId;
+  sequence: number;
+  /** Position of the last inbox entry handled (M2). */
+  last: number;
+  behaviour: Behaviour | undefined;
+  /** Undefined while the actor does not exist. */
+  held: Held | undefined;
+  states: readonly string[];
+  /** The last one made, as JSON; kept in the record so that a read of the actor has it (P2). */
+  announcement: string | undefined;
+  /** Why the stored state cannot be used: the next message parks the actor as stalled (M5). */
+  stalled: Error | undefined;
+}
+
+/** Loads actors as committed. One round trip for all of them. */
+export async function loadResidents(
+  batch: Batch,
+  keys: ShardKeys,
+  charts: Charts,
+  actors: readonly ActorId[],
+): Promise<readonly Resident[]> {
+  const rows = await Promise.all(
+    actors.map((id) =>
+      batch.run(
+        command(
+          ['HMGET', keys.actor(id), 'seq', 'last', 'snap', 'rec'],
+          (reply) => reply as readonly (string | null)[],
+        ),
+      ),
+    ),
+  );
+  return rows.map((row, index) => resident(charts, actors[index] as ActorId, row));
+}
+
+function resident(charts: Charts, actor: ActorId, [seq, last, snap, rec]: readonly (string | null)[]): Resident {
+  const blank: Resident = {
+    actor,
+    sequence: Number(seq ?? 0),
+    last: Number(last ?? 0),
+    behaviour: undefined,
+    held: undefined,
+    states: [],
+    announcement: undefined,
+    stalled: undefined,
+  };
+  if (snap == null || rec == null) return blank;
+  try {
+    const behaviour = charts.forStored(snap);
+    const { states, announcement, ...record } = JSON.parse(rec) as StoredRecord;
+    const told = announcement === undefined ? undefined : JSON.stringify(announcement);
+    return { ...blank, behaviour, held: behaviour.restore(snap, record, actor), states, announcement: told };
+  } catch (error) {
+    const stalled = error instanceof Error ? error : new OperatingError('version-missing', String(error));
+    return { ...blank, stalled };
+  }
+}
+
+/** What stands beside the snapshot: the record, and what readers want without restoring a chart. */
+export interface StoredRecord extends ActorRecord {
+  readonly states: readonly string[];
+  readonly announcement?: Announcement;
+}
+
+/** The record text a commit stores: what `resident` reads back. States and announcement come as JSON, made once per step. */
+export function recordText(
+  { executions, timers, announced }: ActorRecord,
+  states: string,
+  announcement: string | undefined,
+): string {
+  const told = announcement === undefined ? '' : `,"announcement":${announcement}`;
+  return `{"executions":${JSON.stringify(executions)},"timers":${JSON.stringify(timers)},"announced":${announced},"states":${states}${told}}`;
+}

@@ -1,0 +1,454 @@
+// One piece of work against one actor: the steps to commit, and what they start. Pure but for the resident, which is moved
+// ahead at once and thrown away when a verdict is not COMMITTED.
+
+import { OperatingError, storedError } from '../errors.ts';
+import type { CommitStep } from '../functions/commit.ts';
+import type { Send } from '../hosting.ts';
+import { sequence, type Token, tokenCounter } from '../ids.ts';
+import type { JournalBody } from '../journal/entry.ts';
+import type { Event, Json } from '../json.ts';
+import { snapshotCharsMax } from '../limits.ts';
+import type { Answer, Message } from '../messages.ts';
+import type { ShardKeys } from '../redis/keys.ts';
+import type { Behaviour, EffectStart, Held, Step, StepScope, TimerStart } from '../statechart/behaviour.ts';
+import type { Charts } from '../statechart/charts.ts';
+import { snapshotHash } from '../statechart/definition.ts';
+import { type Resident, recordText } from './resident.ts';
+import { type EffectRecord, type EntryWork, type LateWork, timerMember, type Work, waitingText } from './work.ts';
+
+export interface StepScene {
+  readonly keys: ShardKeys;
+  readonly charts: Charts;
+  readonly token: Token;
+  /** Clock reading of the step in ms (T2). */
+  readonly now: number;
+  /** Domain milliseconds per real one (T2). */
+  readonly timeScale: number;
+  readonly isParked: (actor: Resident['actor']) => boolean;
+  readonly lane: (send: Send) => string;
+}
+
+export interface StartedEffect {
+  readonly key: string;
+  readonly record: EffectRecord;
+}
+
+export interface Stepped {
+  readonly work: Work;
+  readonly resident: Resident;
+  readonly steps: readonly CommitStep[];
+  readonly starts: readonly StartedEffect[];
+  /** Earliest due time among the timers set; undefined when none. */
+  readonly nextDue: number | undefined;
+  readonly parks: boolean;
+}
+
+/** Builds the commit steps for `work`. Never throws for what a chart does: that parks its actor (M5). */
+export function stepWork(scene: StepScene, resident: Resident, work: Work): Stepped {
+  const builder = new Stepping(scene, resident, work);
+  return builder.build();
+}
+
+const none: readonly StartedEffect[] = [];
+const CREATE = 'emboss.create';
+
+/** A caller's answer, as the journal's body has it and as the dedupe record keeps it. */
+interface Answered {
+  readonly text: string;
+  readonly messageId: string;
+  readonly record: string;
+}
+
+class Stepping {
+  readonly #scene: StepScene;
+  readonly #resident: Resident;
+  readonly #work: Work;
+
+  constructor(scene: StepScene, resident: Resident, work: Work) {
+    this.#scene = scene;
+    this.#resident = resident;
+    this.#work = work;
+  }
+
+  build(): Stepped {
+    const work = this.#work;
+    if (work.kind === 'late') return this.#one(this.#late(work));
+    if (work.kind === 'entry') {
+      if (work.position <= this.#resident.last) return this.#one({ ...this.#base('D'), cause: 'I' });
+      if (work.message.kind === 'control') return this.#one(this.#control(work));
+      if (this.#scene.isParked(work.actor)) return this.#one({ ...this.#base('Q'), entry: waitingText(work) });
+      if (work.crashed)
+        return this.#park(new OperatingError('crashed', 'the process ended twice while stepping this message'));
+    }
+    try {
+      return this.#step(work.kind === 'timer' ? work.event : work.message.event);
+    } catch (error) {
+      return this.#park(error);
+    }
+  }
+
+  /** The normal path: (create,) step, and everything the step asks for. */
+  #step(event: Event): Stepped {
+    const { now } = this.#scene;
+    const resident = this.#resident;
+    if (resident.stalled !== undefined) throw resident.stalled;
+    const steps: CommitStep[] = [];
+    const starts: StartedEffect[] = [];
+    let nextDue: number | undefined;
+    const before = { ...resident };
+
+    try {
+      const create = this.#message()?.create;
+      if (resident.held === undefined && create !== undefined) {
+        const behaviour = this.#scene.charts.byName(create.machine);
+        const first = behaviour.start(create.input, this.#scope());
+        // A create without an event of its own is the message's one step.
+        const only = event.type === CREATE;
+        steps.push(this.#moved(behaviour, first, only ? 'M' : 'C', { type: CREATE }, starts));
+        nextDue = earliest(nextDue, first.timersSet, now, this.#scene.timeScale);
+        if (only) return { work: this.#work, resident, steps, starts, nextDue, parks: false };
+      }
+      const { behaviour, held } = resident;
+      if (behaviour === undefined || held === undefined) {
+        steps.push(this.#refused([], 'unknown-actor', event));
+        return { work: this.#work, resident, steps, starts: none, nextDue, parks: false };
+      }
+      const result = behaviour.step(held, event, this.#scope(this.#cause()));
+      if (result.kind === 'refused') {
+        steps.push(this.#refused(result.allowed, 'no-transition', event, result.held));
+      } else {
+        steps.push(this.#moved(behaviour, result, 'M', event, starts));
+        nextDue = earliest(nextDue, result.timersSet, now, this.#scene.timeScale);
+      }
+      return { work: this.#work, resident, steps, starts, nextDue, parks: false };
+    } catch (error) {
+      Object.assign(resident, before); // A created actor whose first event throws is not created.
+      throw error;
+    }
+  }
+
+  #moved(behaviour: Behaviour, step: Step, kind: 'C' | 'M', event: Event, starts: StartedEffect[]): CommitStep {
+    const { now, keys, timeScale, lane } = this.#scene;
+    const resident = this.#resident;
+    if (step.stored.length > snapshotCharsMax) {
+      throw new OperatingError(
+        'snapshot-too-large',
+        `the stored snapshot has ${step.stored.length} characters, at most ${snapshotCharsMax}`,
+      );
+    }
+    const left = resident.states.filter((state) => !step.states.includes(state));
+    const entered = step.states.filter((state) => !resident.states.includes(state));
+    const expected = resident.sequence;
+    const previous = resident.held?.record.announced ?? 0;
+    resident.sequence = expected + 1;
+    resident.behaviour = behaviour;
+    resident.held = step.held;
+    resident.states = step.states;
+    if (kind === 'M') resident.last = this.#position();
+
+    const fresh = step.starts.map((start) => ({ key: start.key, record: this.#effectRecord(behaviour, start) }));
+    starts.push(...fresh);
+    const answered = kind === 'M' ? this.#answered(this.#applied(step.answer)) : undefined;
+    const states = JSON.stringify(step.states);
+    if (step.announcement !== undefined) resident.announcement = JSON.stringify(step.announcement);
+    // One plain literal: spread objects lose their shape, and every step pays for it.
+    return {
+      kind,
+      actor: resident.actor,
+      cause: causes[this.#work.kind],
+      causeId: causeIdOf(this.#work),
+      generation: generationOf(this.#work),
+      sequence: expected,
+      snapshot: step.stored,
+      record: recordText(step.held.record, states, resident.announcement),
+      body: this.#movedBody(behaviour, step, kind, event, { states, previous, answer: answered?.text }),
+      messageId: answered?.messageId,
+      answer: answered?.record,
+      left: mapped(left, (state) => keys.state(behaviour.machine, state)),
+      entered: mapped(entered, (state) => keys.state(behaviour.machine, state)),
+      timersSet: mapped(step.timersSet, (timer) => this.#timerRow(timer, now, timeScale)),
+      timersCleared: mapped(step.timersCleared, ({ id, generation }) => ({
+        member: timerMember(resident.actor, id),
+        generation,
+      })),
+      effects: mapped(fresh, ({ key, record }) => ({ key, dueAt: now, record: JSON.stringify(record) })),
+      stops: step.stops,
+      sends: mapped(step.sends, (send, index) => ({
+        lane: lane(send),
+        actor: send.actor,
+        messageId: `${resident.actor}:${expected + 1}:${index}`,
+        body: JSON.stringify(laneMessage(send, resident.actor)),
+      })),
+    };
+  }
+
+  /** A JournalBody as text, put together from texts that the record and the answer have as well: this is every step's cost. */
+  #movedBody(
+    { machine, version }: Behaviour,
+    step: Step,
+    kind: 'C' | 'M',
+    event: Event,
+    texts: { readonly states: string; readonly previous: number; readonly answer: string | undefined },
+  ): string {
+    const message = this.#message();
+    const creates = kind === 'C' || event.type === CREATE;
+    let body = `{"machine":${JSON.stringify(machine)},"version":${JSON.stringify(version)},"event":${JSON.stringify(event)}`;
+    if (creates) body += `,"input":${JSON.stringify(message?.create?.input ?? {})}`;
+    if (message !== undefined) body += `,"messageId":${JSON.stringify((this.#work as EntryWork).messageId)}`;
+    if (message?.from !== undefined) body += `,"from":${JSON.stringify(message.from)}`;
+    body += `,"at":${this.#scene.now},"states":${texts.states},"snapshotHash":"${snapshotHash(step.stored)}"`;
+    if (step.emitted.length > 0) body += `,"emitted":${JSON.stringify(step.emitted)}`;
+    if (step.starts.length > 0)
+      body += `,"starts":${JSON.stringify(step.starts.map(({ key, name }) => ({ key, name })))}`;
+    if (step.announcement !== undefined)
+      body += `,"announcement":${this.#resident.announcement},"previous":${texts.previous}`;
+    if (texts.answer !== undefined) body += `,"answer":${texts.answer}`;
+    return step.final ? `${body},"final":true}` : `${body}}`;
+  }
+
+  /** M4. `held` differs from the actor's when the cause itself, a timer or an execution, leaves its record. */
+  #refused(allowed: readonly string[], reason: string, event: Event, held?: Held): CommitStep {
+    const resident = this.#resident;
+    const record =
+      held === undefined || held === resident.held
+        ? ''
+        : recordText(held.record, JSON.stringify(resident.states), resident.announcement);
+    if (held !== undefined) resident.held = held;
+    if (this.#work.kind === 'entry') resident.last = this.#position();
+    const answer: Answer = {
+      kind: 'refused',
+      reason,
+      version: sequence(resident.sequence),
+      counter: tokenCounter(this.#scene.token),
+      allowed,
+    };
+    const answered = this.#answered(answer);
+    const body: JournalBody = {
+      event,
+      ...this.#origin(),
+      at: this.#scene.now,
+      ...(answered === undefined ? {} : { answer }),
+    };
+    return {
+      ...this.#base('R'),
+      record,
+      body: JSON.stringify(body),
+      messageId: answered?.messageId,
+      answer: answered?.record,
+    };
+  }
+
+  /** M5: the actor stops, its message waits, the shard goes on. */
+  #park(error: unknown): Stepped {
+    const { now, token } = this.#scene;
+    const resident = this.#resident;
+    const work = this.#work as EntryWork | Extract<Work, { kind: 'timer' }>;
+    const stored = storedError(error);
+    const event = work.kind === 'timer' ? work.event : work.message.event;
+    const why = {
+      error: stored,
+      event: event.type,
+      states: resident.states,
+      at: now,
+      ...(work.kind === 'timer' ? {} : { entry: work.id }),
+    };
+    const answer: Answer = { kind: 'parked', version: sequence(resident.sequence), counter: tokenCounter(token) };
+    const answered = this.#answered(answer);
+    if (work.kind === 'entry') resident.last = work.position;
+    const body: JournalBody = {
+      event,
+      ...this.#origin(),
+      at: now,
+      error: stored,
+      ...(answered === undefined ? {} : { answer }),
+    };
+    const step: CommitStep = {
+      ...this.#base('P'),
+      body: JSON.stringify(body),
+      why: JSON.stringify(why),
+      ...(work.kind === 'entry' ? { entry: waitingText(work) } : {}),
+    };
+    return { work, resident, steps: [step], starts: none, nextDue: undefined, parks: true };
+  }
+
+  /** An operator's redrive or discard (M5). */
+  #control(work: EntryWork): CommitStep {
+    const parked = this.#scene.isParked(work.actor);
+    const act = work.message.event.type;
+    if (!parked || (act !== 'redrive' && act !== 'discard')) {
+      return this.#refused(
+        parked ? ['redrive', 'discard'] : [],
+        parked ? 'unknown-act' : 'not-parked',
+        work.message.event,
+      );
+    }
+    this.#resident.last = work.position;
+    const answered = this.#answered(this.#applied());
+    const body: JournalBody = { event: work.message.event, ...this.#origin(), at: this.#scene.now };
+    return {
+      ...this.#base(act === 'redrive' ? 'V' : 'X'),
+      body: JSON.stringify(body),
+      messageId: answered?.messageId,
+      answer: answered?.record,
+    };
+  }
+
+  /** E1: an outcome that nobody waits for is told in the journal, and followed up. */
+  #late(work: LateWork): CommitStep {
+    const { now } = this.#scene;
+    const { followUp } = work;
+    const event: Event = { type: 'emboss.late', effect: work.name, outcome: work.outcome.kind };
+    const body: JournalBody = { event, at: now, starts: [{ key: work.key, name: work.name }] };
+    const key = `${work.key}:late`;
+    return {
+      ...this.#base('L'),
+      body: JSON.stringify(body),
+      ...(followUp !== undefined && 'effect' in followUp
+        ? {
+            effects: [
+              {
+                key,
+                dueAt: now,
+                record: JSON.stringify({
+                  actor: work.actor,
+                  machine: work.machine,
+                  name: followUp.effect,
+                  child: null,
+                  input: followUp.input,
+                  at: now,
+                }),
+              },
+            ],
+          }
+        : {}),
+      ...(followUp !== undefined && 'event' in followUp
+        ? {
+            own: [
+              {
+                actor: work.actor,
+                messageId: key,
+                body: JSON.stringify({ kind: 'effect', event: followUp.event } satisfies Message),
+              },
+            ],
+          }
+        : {}),
+    };
+  }
+
+  #base(kind: CommitStep['kind']): CommitStep {
+    const work = this.#work;
+    const { actor } = work;
+    return {
+      kind,
+      actor,
+      cause: causes[work.kind],
+      causeId: causeIdOf(work),
+      generation: generationOf(work),
+      sequence: this.#resident.sequence,
+    };
+  }
+
+  #one(step: CommitStep): Stepped {
+    return {
+      work: this.#work,
+      resident: this.#resident,
+      steps: [step],
+      starts: none,
+      nextDue: undefined,
+      parks: false,
+    };
+  }
+
+  #timerRow(timer: TimerStart, now: number, timeScale: number) {
+    const delay = timer.delayMs / timeScale;
+    return {
+      member: timerMember(this.#resident.actor, timer.id),
+      generation: timer.generation,
+      dueAt: now + delay,
+      resume: timer.resume === 'deadline' ? '' : `${timer.resume} ${Math.ceil(delay)}`,
+      event: JSON.stringify(timer.event),
+    };
+  }
+
+  #effectRecord(behaviour: Behaviour, start: EffectStart): EffectRecord {
+    const { name, child, input } = start;
+    const { actor } = this.#resident;
+    // The input is opaque here; its shape is the handler's business.
+    return {
+      actor,
+      machine: behaviour.machine,
+      name,
+      child,
+      input: input as EffectRecord['input'],
+      at: this.#scene.now,
+    };
+  }
+
+  #applied(data?: Json): Answer {
+    const { token, now } = this.#scene;
+    const version = sequence(this.#resident.sequence);
+    return { kind: 'applied', version, counter: tokenCounter(token), at: now, ...(data === undefined ? {} : { data }) };
+  }
+
+  /** Only callers and operators wait for an answer; other messages keep none. */
+  #answered(value: Answer): Answered | undefined {
+    const kind = this.#message()?.kind;
+    if (kind !== 'call' && kind !== 'control') return undefined;
+    const { messageId, dedupe } = this.#work as EntryWork;
+    const text = JSON.stringify(value);
+    return { text, messageId, record: `${dedupe} ${text}` };
+  }
+
+  #origin(): { messageId?: string; from?: string } {
+    const message = this.#message();
+    if (message === undefined) return {};
+    const { messageId } = this.#work as EntryWork;
+    return { messageId, ...(message.from === undefined ? {} : { from: message.from }) };
+  }
+
+  #message(): Message | undefined {
+    return this.#work.kind === 'entry' || this.#work.kind === 'waiting' ? this.#work.message : undefined;
+  }
+
+  #position(): number {
+    return this.#work.kind === 'entry' ? this.#work.position : this.#resident.last;
+  }
+
+  #scope(cause?: StepScope['cause']): StepScope {
+    const { actor, sequence: committed } = this.#resident;
+    return { actor, sequence: committed + 1, now: this.#scene.now, ...(cause === undefined ? {} : { cause }) };
+  }
+
+  /** What the step uses up in the actor's record: its timer, or the execution whose outcome this is. */
+  #cause(): StepScope['cause'] {
+    if (this.#work.kind === 'timer') return { kind: 'timer', id: this.#work.timerId };
+    const effect = this.#message()?.effect;
+    return effect === undefined || effect.child === null ? undefined : { kind: 'effect', key: effect.key };
+  }
+}
+
+const causes = { entry: 'I', waiting: 'W', timer: 'T', late: 'E' } as const;
+const causeIdOf = (work: Work): string =>
+  work.kind === 'timer' ? work.member : work.kind === 'late' ? work.key : work.id;
+const generationOf = (work: Work): string =>
+  work.kind === 'timer' ? work.generation : work.kind === 'late' ? String(work.attempt) : '';
+
+/** Most lists of most steps are empty. */
+const mapped = <T, U>(items: readonly T[], make: (item: T, index: number) => U): readonly U[] | undefined =>
+  items.length === 0 ? undefined : items.map(make);
+
+function laneMessage(send: Send, from: string): Message {
+  return { kind: 'lane', event: send.event, from, ...(send.create === undefined ? {} : { create: send.create }) };
+}
+
+function earliest(
+  so: number | undefined,
+  timers: readonly TimerStart[],
+  now: number,
+  timeScale: number,
+): number | undefined {
+  return timers.reduce<number | undefined>((least, timer) => {
+    const due = now + timer.delayMs / timeScale;
+    return least === undefined || due < least ? due : least;
+  }, so);
+}

@@ -1,0 +1,125 @@
+// What a shard has to do next: messages, due timers, late outcomes, entries of parked actors. One step each.
+
+import type { EffectOutcome, LateFollowUp } from '../hosting.ts';
+import type { ActorId } from '../ids.ts';
+import { positionOf } from '../ids.ts';
+import type { StreamEntry } from '../journal/entry.ts';
+import type { Event } from '../json.ts';
+import type { Message } from '../messages.ts';
+
+export interface EntryWork {
+  /** `entry` from the inbox, `waiting` from a parked actor's list (M5). */
+  readonly kind: 'entry' | 'waiting';
+  readonly actor: ActorId;
+  readonly id: string;
+  readonly position: number;
+  readonly messageId: string;
+  /** Time of acceptance and digest of the caller's command, as its dedupe record has them; '' where no caller waits. */
+  readonly dedupe: string;
+  readonly body: string;
+  readonly message: Message;
+  /** Found twice to have ended its process: parked without being stepped (M5). */
+  readonly crashed?: boolean;
+}
+
+export interface TimerWork {
+  readonly kind: 'timer';
+  readonly actor: ActorId;
+  readonly member: string;
+  readonly timerId: string;
+  readonly generation: string;
+  readonly event: Event;
+}
+
+export interface LateWork {
+  readonly kind: 'late';
+  readonly actor: ActorId;
+  readonly key: string;
+  readonly attempt: number;
+  readonly machine: string;
+  readonly name: string;
+  readonly outcome: EffectOutcome;
+  readonly followUp: LateFollowUp;
+}
+
+export type Work = EntryWork | TimerWork | LateWork;
+
+/** An effect's record as the commit stores it. */
+export interface EffectRecord {
+  readonly actor: ActorId;
+  /** The chart whose registration runs it. */
+  readonly machine: string;
+  readonly name: string;
+  readonly child: string | null;
+  readonly input: { readonly [key: string]: never };
+  /** Clock reading of the commit that started it: the policy's deadline counts from here. */
+  readonly at: number;
+}
+
+export const timerMember = (actor: ActorId, timerId: string): string => `t|${actor}|${timerId}`;
+
+/** A row is `generation event`, under its member. Undefined when the row is not a timer's. */
+export function timerWork(member: string, row: string): TimerWork | undefined {
+  const [, actor, ...rest] = member.split('|');
+  if (!member.startsWith('t|') || actor === undefined) return undefined;
+  const space = row.indexOf(' ');
+  return {
+    kind: 'timer',
+    actor: actor as ActorId,
+    member,
+    timerId: rest.join('|'),
+    generation: row.slice(0, space),
+    event: JSON.parse(row.slice(space + 1)) as Event,
+  };
+}
+
+export function entryWork([id, fields]: StreamEntry): EntryWork {
+  let actor = '';
+  let messageId = '';
+  let body = '';
+  let at = '';
+  let digest: string | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const value = fields[i + 1] as string;
+    switch (fields[i]) {
+      case 'a':
+        actor = value;
+        break;
+      case 'm':
+        messageId = value;
+        break;
+      case 'b':
+        body = value;
+        break;
+      case 't':
+        at = value;
+        break;
+      case 'd':
+        digest = value;
+        break;
+    }
+  }
+  const dedupe = digest === undefined ? '' : `${at} ${digest}`;
+  const message = JSON.parse(body) as Message;
+  return { kind: 'entry', actor: actor as ActorId, id, position: positionOf(id), messageId, dedupe, body, message };
+}
+
+/** How an entry stands in a parked actor's list: `id {…}`. */
+export const waitingText = (work: EntryWork): string =>
+  `${work.id} ${JSON.stringify({ m: work.messageId, d: work.dedupe, b: work.body })}`;
+
+export function waitingWork(actor: ActorId, text: string): EntryWork {
+  const space = text.indexOf(' ');
+  const id = text.slice(0, space);
+  const { m, d, b } = JSON.parse(text.slice(space + 1)) as { m: string; d: string; b: string };
+  return {
+    kind: 'waiting',
+    actor,
+    id,
+    position: positionOf(id),
+    messageId: m,
+    dedupe: d,
+    body: b,
+    message: JSON.parse(b) as Message,
+  };
+}

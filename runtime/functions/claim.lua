@@ -1,0 +1,60 @@
+-- claim: become the one whose writes to this shard count (L2), and move the inbox to a consumer group of our own (M2).
+--
+-- KEYS   1 owner    2 inbox    3 journal    4 timers    5 rows    6 resumable
+-- ARGV   1 token read after the lock was granted ('' for none)    2 nonce    3 worker    4 least counter
+--        5 clock reading or ''    6 outage in ms from which resume policies count
+-- Reply  {'CLAIMED', token, head, oldest or '', tries, found, reading, position below the first entry to read} | {'STALE', token}
+-- Cost   O(1), and O(timers with a resume policy, at most 5,000) after an outage
+local function claim(keys, args)
+  local owner = redis.call('HMGET', keys[1], 'token', 'counter', 'line', 'group', 'oldest', 'tries', 'trying', 'found')
+  if (owner[1] or '') ~= args[1] then return { 'STALE', owner[1] or '' } end
+
+  local now = reading(args[5])
+  local head, read, parked, alive = 0, 0, 0, now
+  if owner[3] then
+    head, read, parked, alive = parse_line(owner[3])
+    head, read, parked, alive = tonumber(head), tonumber(read), tonumber(parked), tonumber(alive)
+  end
+  local counter = math.max(tonumber(owner[2] or '0'), tonumber(args[4])) + 1
+  local token = whole(counter) .. ':' .. args[2]
+
+  -- The new group begins just below the oldest entry without an acknowledgement, else where the old one has read to.
+  local below = '0-0'
+  if owner[4] then
+    local pending = redis.pcall('XPENDING', keys[2], owner[4])
+    if not pending.err then below = '0-' .. whole(pending[1] > 0 and place(pending[2]) - 1 or read) end
+    -- A group that is gone starts at the beginning: handled entries are known by the actors' last ids (M2).
+  end
+  redis.call('XGROUP', 'CREATE', keys[2], token, below, 'MKSTREAM')
+  if owner[4] then redis.call('XGROUP', 'DESTROY', keys[2], owner[4]) end -- A deposed blocked reader gets NOGROUP.
+
+  -- M5: claims in a row over the same oldest entry are counted, and whether an owner ended while trying it.
+  local first = redis.call('XRANGE', keys[2], '(' .. below, '+', 'COUNT', 1)[1]
+  local oldest = first and first[1] or ''
+  local tries, found = 0, 0
+  if oldest ~= '' then
+    tries = oldest == owner[5] and tonumber(owner[6] or '0') + 1 or 1
+    if owner[7] == oldest then found = tonumber(owner[8] or '0') + 1 end
+  end
+
+  -- T1: an outage moves the timers that asked for it. `alive` is the last sign of an owner.
+  local outage = now - alive
+  if outage >= tonumber(args[6]) then
+    for index, member in ipairs(redis.call('HKEYS', keys[6])) do
+      if index > 5000 then break end
+      local policy, delay = string.match(redis.call('HGET', keys[6], member), '^(%a+) (%d+)$')
+      if policy == 'remaining' then redis.call('ZINCRBY', keys[4], whole(outage), member) end
+      if policy == 'restart' then redis.call('ZADD', keys[4], whole(now + tonumber(delay)), member) end
+    end
+  end
+
+  head = head + 1
+  redis.call('XADD', keys[3], '0-' .. whole(head), 'k', 'claimed', 't', token, 'w', args[3], 'c', whole(now))
+  -- Token and line first: a commit looks only at these two.
+  redis.call('HSET', keys[1], 'token', token, 'line', line_of(head, place(below), parked, whole(now), '-', ''), 'counter', whole(counter),
+    'worker', args[3], 'group', token, 'claimed', whole(now), 'oldest', oldest, 'tries', tries, 'found', found,
+    'trying', found > 0 and oldest or '')
+  return { 'CLAIMED', token, whole(head), oldest, tostring(tries), tostring(found), whole(now), whole(place(below)) }
+end
+
+redis.register_function { function_name = 'emboss_v1_claim', callback = claim, flags = { 'allow-oom' } }

@@ -1,0 +1,179 @@
+// Wrapper of commit.lua: steps of many actors of one shard in one call (C1, C4).
+
+import type { ActorId, Token } from '../ids.ts';
+import type { ShardKeys } from '../redis/keys.ts';
+import { type Call, fcall, unexpected } from './call.ts';
+
+export type Verdict = 'COMMITTED' | 'DUPLICATE' | 'CONFLICT' | 'GONE' | 'EARLY' | 'PARKED' | 'SKIPPED';
+
+export type CommitReply =
+  | { readonly kind: 'ok'; readonly head: number; readonly verdicts: readonly Verdict[] }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'rewound'; readonly head: number };
+
+export type StepKind = 'C' | 'M' | 'R' | 'P' | 'Q' | 'D' | 'V' | 'X' | 'L';
+
+/** One step as commit.lua reads it; what is left out is empty. Texts are opaque to Redis. */
+export interface CommitStep {
+  readonly kind: StepKind;
+  readonly actor: ActorId;
+  readonly cause: 'I' | 'T' | 'W' | 'E' | 'N';
+  readonly causeId: string;
+  readonly generation?: string | undefined;
+  readonly sequence: number;
+  readonly snapshot?: string | undefined;
+  readonly record?: string | undefined;
+  readonly body?: string | undefined;
+  readonly messageId?: string | undefined;
+  /** The dedupe record as it will stand: time of acceptance, digest of the command, answer (M6). */
+  readonly answer?: string | undefined;
+  readonly entry?: string | undefined;
+  readonly why?: string | undefined;
+  readonly left?: readonly string[] | undefined; // Keys of state sets.
+  readonly entered?: readonly string[] | undefined;
+  readonly timersSet?:
+    | readonly {
+        readonly member: string;
+        readonly generation: string;
+        readonly dueAt: number;
+        readonly resume: string;
+        readonly event: string;
+      }[]
+    | undefined;
+  readonly timersCleared?: readonly { readonly member: string; readonly generation: string }[] | undefined;
+  readonly effects?: readonly { readonly key: string; readonly dueAt: number; readonly record: string }[] | undefined;
+  readonly stops?: readonly string[] | undefined;
+  readonly sends?:
+    | readonly {
+        readonly lane: string;
+        readonly actor: ActorId;
+        readonly messageId: string;
+        readonly body: string;
+      }[]
+    | undefined;
+  readonly own?: readonly { readonly actor: ActorId; readonly messageId: string; readonly body: string }[] | undefined;
+}
+
+export interface CommitRequest {
+  readonly token: Token;
+  /** Unique per call of this claim: a repeat under the same id gets the first answer (C3). */
+  readonly call: string;
+  readonly head: number;
+  readonly reading: string;
+  /** The worker's estimate of the server's clock in ms: what is written down beside the step. */
+  readonly now: number;
+  readonly steps: readonly CommitStep[];
+}
+
+/** One round trip. After an unknown outcome: claim anew first, read back second (C3). */
+export function commit(keys: ShardKeys, request: CommitRequest): Call<CommitReply> {
+  const builder = new Builder(keys);
+  for (const step of request.steps) builder.add(step);
+  return builder.call(request);
+}
+
+/** Puts steps into keys and arguments: few of either, since each costs both ends more than a hundred bytes do. */
+class Builder {
+  readonly #keys: ShardKeys;
+  readonly #names: string[];
+  readonly #places = new Map<string, number>();
+  readonly #args: (string | number)[] = ['', ''];
+  #timers = 0;
+  #effects = 0;
+  #outbox = 0;
+  #actors = 0;
+
+  constructor(keys: ShardKeys) {
+    this.#keys = keys;
+    this.#names = [keys.owner, keys.inbox, keys.journal, keys.backlog, keys.dedupe, keys.parked];
+  }
+
+  call({ token, call, head, now, reading, steps }: CommitRequest): Call<CommitReply> {
+    const places = `${this.#timers} ${this.#effects} ${this.#outbox} ${this.#actors}`;
+    this.#args[0] = `${token} ${call} ${head} ${Math.floor(now)} ${steps.length} ${places}`;
+    this.#args[1] = reading;
+    return fcall('commit', this.#names, this.#args, decode);
+  }
+
+  add(step: CommitStep): void {
+    const { kind, cause, actor, sequence } = step;
+    const keys = this.#keys;
+    if (cause === 'T' || filled(step.timersSet) || filled(step.timersCleared))
+      this.#timers ||= this.#group(keys.timers, keys.rows, keys.resumable);
+    if (cause === 'E' || filled(step.effects) || filled(step.stops)) {
+      this.#timers ||= this.#group(keys.timers, keys.rows, keys.resumable);
+      this.#effects ||= this.#group(keys.effects, keys.attempts);
+    }
+    if (filled(step.sends)) this.#outbox ||= this.#group(keys.outbox, keys.lanesOut);
+    if (sequence === 0 && step.snapshot !== undefined) this.#actors ||= this.#group(keys.actors);
+    const parking = kind === 'P' || kind === 'Q' || kind === 'V' || kind === 'X' || cause === 'W';
+    const waiting = parking ? this.#place(keys.waiting(actor)) : 0;
+    const answered = step.answer === undefined ? 0 : 1;
+
+    const head = this.#args.push('') - 1;
+    this.#args.push(step.causeId, step.snapshot ?? '', step.record ?? '', step.body ?? '');
+    if (answered === 1) this.#args.push(step.messageId ?? '', step.answer ?? '');
+    if (parking) this.#args.push(step.entry ?? '', step.why ?? '');
+    const lists = this.#lists(step);
+    const place = this.#place(keys.actor(actor), keys.positions(actor));
+    this.#args[head] =
+      `${kind} ${actor} ${place} ${cause} ${step.generation || '-'} ${sequence} ${waiting} ${answered} ${lists}`;
+  }
+
+  /** Absent lists cost nothing. Returns how many there are. */
+  #lists(step: CommitStep): number {
+    const args = this.#args;
+    let lists = 0;
+    const list = <T>(letter: string, items: readonly T[] | undefined, push: (item: T) => void): void => {
+      if (items === undefined || items.length === 0) return;
+      lists += 1;
+      args.push(letter, items.length);
+      for (const item of items) push(item);
+    };
+    list('l', step.left, (key) => args.push(this.#place(key)));
+    list('e', step.entered, (key) => args.push(this.#place(key)));
+    list('t', step.timersSet, (row) =>
+      args.push(row.member, row.generation, Math.ceil(row.dueAt), row.resume, row.event),
+    );
+    list('c', step.timersCleared, (row) => args.push(row.member, row.generation));
+    list('f', step.effects, (one) => args.push(one.key, Math.ceil(one.dueAt), one.record));
+    list('x', step.stops, (key) => args.push(key));
+    list('s', step.sends, (one) => args.push(one.lane, one.actor, one.messageId, one.body));
+    list('o', step.own, (one) => args.push(one.actor, one.messageId, one.body));
+    return lists;
+  }
+
+  /** Place of a key in KEYS; those that belong to it stand right behind. */
+  #place(key: string, ...behind: readonly string[]): number {
+    const known = this.#places.get(key);
+    if (known !== undefined) return known;
+    const place = this.#group(key, ...behind);
+    this.#places.set(key, place);
+    return place;
+  }
+
+  #group(...names: readonly string[]): number {
+    const place = this.#names.length + 1;
+    this.#names.push(...names);
+    return place;
+  }
+}
+
+const filled = (items: readonly unknown[] | undefined): boolean => items !== undefined && items.length > 0;
+
+function decode([word, head, verdicts]: readonly string[]): CommitReply {
+  switch (word) {
+    case 'OK':
+      return {
+        kind: 'ok',
+        head: Number(head),
+        verdicts: verdicts === '' ? [] : ((verdicts ?? '').split(',') as Verdict[]),
+      };
+    case 'FENCED':
+      return { kind: 'fenced' };
+    case 'REWOUND':
+      return { kind: 'rewound', head: Number(head) };
+    default:
+      return unexpected('commit', word);
+  }
+}

@@ -1,0 +1,25 @@
+// The host door: everything needed to host statecharts. The client door is client.ts, the test kit testing/index.ts.
+
+export { type Cancel, type Clock, pause, systemClock } from './clock.ts';
+export type { Log } from './commit/scene.ts';
+export { InvariantBroken, NotHostable, OperatingError, OutcomeUnknown, storedError } from './errors.ts';
+export {
+  type Announcement,
+  type EffectCall,
+  type EffectOutcome,
+  type EffectRegistration,
+  effect,
+  type Hosted,
+  type LateFollowUp,
+  type MessageRegistration,
+  message,
+  type NoteRegistration,
+  note,
+  type RetryPolicy,
+  type Send,
+  type StateView,
+} from './hosting.ts';
+export { type ActorId, actorId, isActorId } from './ids.ts';
+export { canonical, type Event, type Json, type JsonObject } from './json.ts';
+export type { Answer, JournalEntry, Message } from './messages.ts';
+export { type Host, type HostOptions, host } from './worker.ts';

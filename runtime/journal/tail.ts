@@ -1,0 +1,119 @@
+// The tail of all journals of a namespace: one blocking read, many listeners, entries in order per shard and without a gap.
+//
+// A position is (number, token). After each reconnection the entry at the position is compared: where it is gone or another
+// one, the server lost its tail and the listener is told `rewound` once, then goes on from what is there (P1, P2).
+
+import { type Clock, pause } from '../clock.ts';
+import { positionOf, streamId } from '../ids.ts';
+import { readBlockMs, tailBatchMax } from '../limits.ts';
+import type { JournalEntry } from '../messages.ts';
+import type { Connection } from '../redis/connection.ts';
+import { fieldsOf, journalEntry, type StreamEntry, streamsOf } from './entry.ts';
+
+export interface Tail {
+  /** Calls `listener` for every entry after now. Returns how to stop. */
+  listen(listener: (entry: JournalEntry) => void): () => void;
+  close(): Promise<void>;
+}
+
+interface Position {
+  readonly shard: number;
+  readonly key: string;
+  number: number;
+  token: string;
+}
+
+const BUSY_SHARDS = 4;
+const BUSY_PAUSE_MS = 1; // More entries per read when it is busy; a latency nobody notices.
+const TROUBLE_PAUSE_MS = 100;
+
+/** Starts at the present heads, or above `from` where given. Resolves when every later entry is certain to be seen. */
+export async function startTail(
+  reader: Connection,
+  keys: readonly string[],
+  clock: Clock,
+  from?: ReadonlyMap<number, number>,
+): Promise<Tail> {
+  const listeners = new Set<(entry: JournalEntry) => void>();
+  const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
+  const byKey = new Map(positions.map((position) => [position.key, position]));
+  let open = true;
+  let checkedAt = reader.generation;
+
+  await Promise.all(positions.map((position) => begin(position)));
+
+  async function begin(position: Position): Promise<void> {
+    const asked = from?.get(position.shard);
+    const last = await entryAt(position.key, asked);
+    position.number = asked ?? (last === undefined ? 0 : positionOf(last[0]));
+    position.token = last === undefined ? '' : (fieldsOf(last).get('t') ?? '');
+  }
+
+  /** The entry at a position, or the last one. */
+  async function entryAt(key: string, number?: number): Promise<StreamEntry | undefined> {
+    const found = await reader.call('XRANGE', (redis) =>
+      number === undefined
+        ? redis.xrevrange(key, '+', '-', 'COUNT', 1)
+        : redis.xrange(key, streamId(number), streamId(number)),
+    );
+    return found[0] as StreamEntry | undefined;
+  }
+
+  async function check(): Promise<void> {
+    for (const position of positions) {
+      if (position.number === 0) continue;
+      const there = await entryAt(position.key, position.number);
+      if (there !== undefined && fieldsOf(there).get('t') === position.token) continue;
+      const last = await entryAt(position.key);
+      // Trimmed below us: the journal went on, nothing was undone.
+      if (there === undefined && last !== undefined && positionOf(last[0]) > position.number) continue;
+      position.number = last === undefined ? 0 : positionOf(last[0]);
+      position.token = last === undefined ? '' : (fieldsOf(last).get('t') ?? '');
+      tell({ shard: position.shard, position: position.number, token: position.token, kind: 'rewound', at: 0 });
+    }
+    checkedAt = reader.generation;
+  }
+
+  function tell(entry: JournalEntry): void {
+    for (const listener of listeners) listener(entry);
+  }
+
+  async function round(): Promise<void> {
+    if (reader.generation !== checkedAt) await check();
+    const reply = await reader.block('XREAD journals', readBlockMs, (redis) => {
+      const ids = positions.map(({ number }) => streamId(number));
+      const words = ['COUNT', String(tailBatchMax), 'BLOCK', String(readBlockMs), 'STREAMS', ...keys, ...ids];
+      return redis.call('XREAD', ...words);
+    });
+    if (!open) return;
+    const streams = streamsOf(reply);
+    for (const [key, entries] of streams) take(byKey.get(key), entries);
+    if (streams.length >= BUSY_SHARDS) await pause(clock, BUSY_PAUSE_MS);
+  }
+
+  function take(position: Position | undefined, entries: readonly StreamEntry[]): void {
+    if (position === undefined) return;
+    for (const raw of entries) {
+      const entry = journalEntry(position.shard, raw);
+      position.number = entry.position;
+      position.token = entry.token;
+      tell(entry);
+    }
+  }
+
+  const loop = (async () => {
+    while (open) await round().catch(() => pause(clock, open ? TROUBLE_PAUSE_MS : 0));
+  })();
+
+  return {
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      open = false;
+      await reader.close();
+      await loop;
+    },
+  };
+}

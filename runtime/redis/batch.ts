@@ -1,0 +1,69 @@
+// Calls issued in one tick leave in one explicit pipeline (C4): many shards share one write to the socket and one reply.
+//
+// Every call has a deadline of ours: when it passes, or the connection breaks, the outcome is unknown (C3). An error that
+// the server itself spoke is known: nothing was written, since all checks come before the first write.
+
+import type { Clock } from '../clock.ts';
+import { OutcomeUnknown } from '../errors.ts';
+import type { Call } from '../functions/call.ts';
+import type { Connection } from './connection.ts';
+import { notConnected, redisFailure } from './failure.ts';
+
+interface Waiting {
+  readonly call: Call<unknown>;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface Batch {
+  /** Sends the call with the others of this tick. Rejects with OutcomeUnknown or OperatingError. One round trip. */
+  run<Reply>(call: Call<Reply>): Promise<Reply>;
+}
+
+const CALLS_MAX = 500; // One reply buffer stays small, and a flood of calls leaves in portions.
+
+export function batchOver(connection: Connection, clock: Clock, deadlineMs: number): Batch {
+  const queue: Waiting[] = [];
+
+  function flush(): void {
+    const sent = queue.splice(0, CALLS_MAX);
+    if (queue.length > 0) setImmediate(flush);
+    if (!connection.ready) {
+      for (const { call, reject } of sent) reject(notConnected(call.command[0]));
+      return;
+    }
+    const pipeline = connection.redis.pipeline();
+    for (const { call } of sent) pipeline.call(...call.command);
+    const cancel = clock.after(deadlineMs, () => fail(new OutcomeUnknown(`no reply within ${deadlineMs} ms`)));
+    const fail = (why: unknown): void => {
+      cancel();
+      for (const { call, reject } of sent) reject(redisFailure(call.command[0], why)); // A second rejection is void.
+    };
+    pipeline.exec().then((replies) => {
+      cancel();
+      for (const [index, waiting] of sent.entries()) deliver(waiting, replies?.[index]);
+    }, fail);
+  }
+
+  return {
+    run: <Reply>(call: Call<Reply>) =>
+      new Promise<Reply>((resolve, reject) => {
+        // The reply is what this call's own decoder returns; the queue forgets its type.
+        queue.push({ call, resolve: resolve as (reply: unknown) => void, reject });
+        if (queue.length === 1) setImmediate(flush);
+      }),
+  };
+}
+
+function deliver({ call, resolve, reject }: Waiting, reply: [Error | null, unknown] | undefined): void {
+  const [error, value] = reply ?? [new OutcomeUnknown(`${call.command[0]}: the pipeline ended early`), undefined];
+  if (error !== null) {
+    reject(redisFailure(call.command[0], error));
+    return;
+  }
+  try {
+    resolve(call.decode(value));
+  } catch (broken) {
+    reject(broken as Error);
+  }
+}

@@ -1,0 +1,273 @@
+// Connections to Redis, by profile. One profile is one way of failing:
+//
+//   writer  owner's and intake calls. Never queued while away, never sent again by the client: a lost reply is OutcomeUnknown.
+//   reader  blocking group reads. A read that outlives its deadline costs the socket, since the block may live on at the server.
+//   tail    blocking plain reads of journals. As reader, more patient.
+//   lock    Redlock. Gives up after a twentieth of the lease, so that one frozen master cannot hold up the others.
+//   query   reads, and writes that are idempotent. Waits through one reconnection.
+//
+// Every call has a deadline of ours. ioredis 6 by itself sends unanswered commands again after a reconnection (one XADD
+// became two entries), and with that switched off leaves their promises pending for ever (redis/ioredis#2193), hence
+// `maxRetriesPerRequest: 0`: they reject when the socket closes and are not sent again.
+
+import { Redis, type RedisOptions } from 'ioredis';
+import { type Cancel, type Clock, systemClock } from '../clock.ts';
+import { OperatingError, OutcomeUnknown } from '../errors.ts';
+import { notConnected, redisFailure, replyWord } from './failure.ts';
+import { redisTarget } from './target.ts';
+
+export type Profile = 'writer' | 'reader' | 'lock' | 'query' | 'tail';
+
+export interface Connection {
+  /** For pipelines and commands of one's own; put each reply under `withDeadline`. */
+  readonly redis: Redis;
+  readonly profile: Profile;
+  /** Address for people, without secrets. */
+  readonly printable: string;
+  /** Grows each time the socket became ready. A number that changed between two looks: replies may have been lost. */
+  readonly generation: number;
+  readonly ready: boolean;
+  /** Resolves once the server answers; rejects after `ms` with `redis-unavailable`, or at once with `redis-denied`. */
+  untilReady(ms: number): Promise<void>;
+  /** Calls `listener` after each later reconnection, with the new generation. It must not throw. */
+  onReady(listener: (generation: number) => void): Cancel;
+  /** One call with a deadline, `deadlineMs` or the profile's. Rejects as `redisFailure` says; without a connection at once. */
+  call<T>(what: string, run: (redis: Redis) => Promise<T>, deadlineMs?: number): Promise<T>;
+  /** One blocking read of at most `blockMs` (1 … 2,000). Past its deadline the socket is destroyed, then OutcomeUnknown. */
+  block<T>(what: string, blockMs: number, run: (redis: Redis) => Promise<T>): Promise<T>;
+  /** Destroys the socket, with it whatever is unanswered, and resolves when a new one is ready. Rejects after 5 s. */
+  remake(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** Shown by CLIENT LIST. No spaces. */
+  readonly name?: string;
+  /** How long `connect` may take to become ready. Default 5,000. */
+  readonly readyWithinMs?: number;
+  /** Deadline of one call where `call` names none. */
+  readonly callDeadlineMs?: number;
+  /** Hears of connection errors; they are normal while a server is away. */
+  readonly onTrouble?: (error: Error) => void;
+  readonly clock?: Clock;
+}
+
+export const BLOCK_MS_MAX = 2_000; // A blocked read ends at least this often, so that a dead socket is found soon.
+const BLOCK_GRACE_MS = 1_000; // The server's timer is late when it is busy; less would kill healthy sockets.
+const CALL_DEADLINE_MS = 2_000;
+const LOCK_DEADLINE_MS = 150; // A twentieth of the lease of 3,000 ms (redis.io distributed-locks: 5–50 ms for 10 s).
+const READY_WITHIN_MS = 5_000;
+const RECONNECT_MS_FIRST = 20;
+const RECONNECT_MS_MAX = 1_000; // A server that returns is found within a second; a fleet does not hammer it.
+
+/** Connects and waits until the server answers. Throws OperatingError `redis-unavailable`, or `redis-denied` at once. */
+export async function connect(profile: Profile, url: string, options: ConnectOptions = {}): Promise<Connection> {
+  const connection = openConnection(profile, url, options);
+  try {
+    await connection.untilReady(options.readyWithinMs ?? READY_WITHIN_MS);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Begins to connect and goes on trying until closed. For servers that may be away, such as a minority of lock masters. */
+export function openConnection(profile: Profile, url: string, options: ConnectOptions = {}): Connection {
+  const clock = options.clock ?? systemClock;
+  const target = redisTarget(url);
+  const settings = { ...target.options, ...profileOptions(profile, options, clock), lazyConnect: true };
+  const redis = new Redis({ ...settings, replyMapping: 'legacy' }); // Replies of the same shape under RESP2 and RESP3.
+  const connection = connectionOver(redis, profile, target.printable, options, clock);
+  redis.on('connect', () => writeAsciiFast(redis));
+  redis.connect().catch(() => undefined); // Told by `error` and `ready`; the client goes on trying.
+  return connection;
+}
+
+/**
+ * Resolves or rejects with `promise`, or rejects OutcomeUnknown after `ms`; other rejections become what `redisFailure`
+ * makes of them. The call itself goes on: it may still be executed.
+ */
+export function withDeadline<T>(promise: Promise<T>, ms: number, what: string, clock: Clock = systemClock): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => reject(new OutcomeUnknown(`${what}: no reply within ${ms} ms`)));
+    promise.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(redisFailure(what, error));
+      },
+    );
+  });
+}
+
+/**
+ * Node encodes a string for the socket as UTF-8, character by character, which was an eighth of a busy worker's time. What
+ * is all ASCII, as nearly everything is here, has the same bytes in Latin-1, and those are copied. Measured on Node 20.
+ */
+function writeAsciiFast(redis: Redis): void {
+  const { stream } = redis;
+  const write = stream.write.bind(stream) as (data: unknown, ...rest: readonly unknown[]) => boolean;
+  stream.write = ((data: unknown, ...rest: readonly unknown[]) =>
+    rest.length === 0 && typeof data === 'string' && Buffer.byteLength(data) === data.length
+      ? write(data, 'latin1')
+      : write(data, ...rest)) as typeof stream.write;
+}
+
+function profileOptions(profile: Profile, options: ConnectOptions, clock: Clock): RedisOptions {
+  const deadlineMs = callDeadlineOf(profile, options);
+  const common: RedisOptions = {
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    enableReadyCheck: true, // Waits for LOADING to end.
+    disableClientInfo: true, // CLIENT SETINFO is 7.2: on 7.0 each connection would leave two errors in errorstats.
+    connectTimeout: 2_000,
+    keepAlive: 10_000,
+    retryStrategy: (times) => reconnectDelay(times, clock),
+    reconnectOnError: (error) => (replyWord(error) === 'READONLY' ? 1 : false), // 2 would also send the command again.
+    ...(options.name === undefined ? {} : { connectionName: options.name }),
+  };
+  switch (profile) {
+    case 'writer':
+      return { ...common, commandTimeout: deadlineMs, socketTimeout: 5_000 };
+    case 'query':
+      return { ...common, commandTimeout: deadlineMs, socketTimeout: 5_000, enableOfflineQueue: true };
+    case 'lock':
+      return { ...common, commandTimeout: deadlineMs, socketTimeout: 1_000 };
+    // No commandTimeout and no blockingTimeout here: the first ends healthy blocks (redis/ioredis#1630), the second
+    // answers null for a dead server, which reads as "no messages".
+    case 'reader':
+      return { ...common, socketTimeout: 3 * BLOCK_MS_MAX };
+    case 'tail':
+      return { ...common, socketTimeout: 5 * BLOCK_MS_MAX };
+  }
+}
+
+function callDeadlineOf(profile: Profile, options: ConnectOptions): number {
+  return options.callDeadlineMs ?? (profile === 'lock' ? LOCK_DEADLINE_MS : CALL_DEADLINE_MS);
+}
+
+function reconnectDelay(times: number, clock: Clock): number {
+  const ceiling = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_FIRST * 2 ** Math.min(times - 1, 10));
+  return Math.ceil(ceiling * (0.5 + clock.random() / 2));
+}
+
+function connectionOver(
+  redis: Redis,
+  profile: Profile,
+  printable: string,
+  options: ConnectOptions,
+  clock: Clock,
+): Connection {
+  const deadlineMs = callDeadlineOf(profile, options);
+  const listeners = new Set<(generation: number) => void>();
+  let generation = 0;
+  let closed = false;
+  let trouble: Error | undefined;
+  redis.on('ready', () => {
+    generation += 1;
+    if (generation > 1) for (const listener of listeners) listener(generation);
+  });
+  redis.on('error', (error: Error) => {
+    trouble = error;
+    options.onTrouble?.(error);
+  });
+
+  async function untilReady(ms: number): Promise<void> {
+    if (closed) throw notConnected(`the ${profile} connection to ${printable}`);
+    await becomesReady(redis, ms, clock).catch(() => {
+      const denied = trouble !== undefined && isDenied(trouble);
+      throw new OperatingError(
+        denied ? 'redis-denied' : 'redis-unavailable',
+        `no usable Redis at ${printable}${trouble === undefined ? '' : `: ${trouble.message}`}`,
+        { retry: denied ? 'never' : 'here', cause: trouble },
+      );
+    });
+  }
+
+  async function call<T>(what: string, run: (redis: Redis) => Promise<T>, ms = deadlineMs): Promise<T> {
+    // A query waits in the client's queue for the next connection; everything else hears at once that nothing was sent.
+    if (closed || (redis.status !== 'ready' && profile !== 'query')) throw notConnected(what);
+    return await withDeadline(run(redis), ms, what, clock);
+  }
+
+  async function block<T>(what: string, blockMs: number, run: (redis: Redis) => Promise<T>): Promise<T> {
+    const before = generation;
+    try {
+      return await call(what, run, Math.min(blockMs, BLOCK_MS_MAX) + BLOCK_GRACE_MS);
+    } catch (error) {
+      // The block may live on at the server and take an entry that nobody hears of: that socket is never used again.
+      if (error instanceof OutcomeUnknown && generation === before && !closed) destroySocket(redis);
+      throw error;
+    }
+  }
+
+  return {
+    redis,
+    profile,
+    printable,
+    get generation() {
+      return generation;
+    },
+    get ready() {
+      return !closed && redis.status === 'ready';
+    },
+    onReady(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    untilReady,
+    call,
+    block,
+    async remake() {
+      destroySocket(redis);
+      await untilReady(READY_WITHIN_MS);
+    },
+    async close() {
+      closed = true;
+      listeners.clear();
+      end(redis);
+    },
+  };
+}
+
+// `disconnect(true)` would end the socket politely and wait up to 2 s for a frozen server.
+function destroySocket(redis: Redis): void {
+  if (redis.status === 'ready' || redis.status === 'connect') redis.stream.destroy();
+}
+
+function end(redis: Redis): void {
+  const stream = redis.stream as Redis['stream'] | undefined; // Typed as always there; absent before the first attempt.
+  redis.disconnect();
+  stream?.destroy();
+}
+
+function isDenied(error: Error): boolean {
+  const word = replyWord(error);
+  return word === 'NOAUTH' || word === 'WRONGPASS' || word === 'NOPERM';
+}
+
+/** Resolves at the next `ready` (or now); rejects after `ms`, or at once when the server refuses our credentials. */
+function becomesReady(redis: Redis, ms: number, clock: Clock): Promise<void> {
+  // A destroyed socket keeps the status `ready` until its close event: then only the next one counts.
+  if (redis.status === 'ready' && !redis.stream.destroyed) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => settle(() => reject(new Error('not ready in time'))));
+    const ready = (): void => settle(resolve);
+    const failed = (error: Error): void => {
+      if (isDenied(error)) settle(() => reject(error));
+    };
+    function settle(how: () => void): void {
+      cancel();
+      redis.off('ready', ready);
+      redis.off('error', failed);
+      how();
+    }
+    redis.on('ready', ready);
+    redis.on('error', failed);
+  });
+}

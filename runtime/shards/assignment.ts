@@ -1,0 +1,106 @@
+// The assignment: which worker should own each shard, as last published. Versioned, replaced by compare-and-set, computed
+// alike by every live worker; there is no coordinator (L1).
+//
+// Observers do not agree on the instant of a death. So an assignment records the last sign of those it struck off: whoever
+// has heard nothing newer from them takes them for gone as well, and does not publish them back in.
+
+import { invariant } from '../errors.ts';
+import type { WorkerId } from '../ids.ts';
+import { type MemberView, markOf } from './membership.ts';
+import type { Ring, RingMember } from './ring.ts';
+
+/** Wire format: add fields, never change them. `version` and `nonce` stay the first two. */
+export interface Assignment {
+  readonly version: number;
+  /** Two assignments with one version (the server lost its tail) differ here. */
+  readonly nonce: string;
+  readonly owners: readonly (WorkerId | null)[];
+  readonly homes: readonly (WorkerId | null)[];
+  readonly members: readonly RingMember[];
+  /** Worker → last sign of it when it was struck off. */
+  readonly gone: Readonly<Record<string, string>>;
+  /** Shard → worker it must be with while that one is a member. */
+  readonly pins: Readonly<Record<string, WorkerId>>;
+  /** Who computed it: for people. */
+  readonly by: WorkerId;
+}
+
+/** First characters of its text: what a compare-and-set compares with. */
+export const assignmentPrefix = (assignment: Assignment | undefined): string =>
+  assignment === undefined ? '' : JSON.stringify({ version: assignment.version, nonce: assignment.nonce }).slice(0, -1);
+
+/** Undefined for no text. Throws InvariantBroken for another number of shards. */
+export function parseAssignment(text: string | null, shards: number): Assignment | undefined {
+  if (text === null) return undefined;
+  const read = JSON.parse(text) as Assignment; // Written by `publish` only.
+  invariant(
+    read.owners.length === shards,
+    `L1: the assignment has ${read.owners.length} shards, the namespace ${shards}`,
+  );
+  return read;
+}
+
+export interface PlanRequest {
+  readonly ring: Ring;
+  readonly shards: number;
+  readonly current: Assignment | undefined;
+  /** A look at the members that is not older than `current`. */
+  readonly members: readonly MemberView[];
+  readonly by: WorkerId;
+  readonly nonce: string;
+}
+
+/** The assignment that should follow, or undefined when the current one stands. Pure. */
+export function planAssignment({ ring, shards, current, members, by, nonce }: PlanRequest): Assignment | undefined {
+  const serving = members
+    .filter((member) => serves(member, current))
+    .map(({ worker, weight }): RingMember => ({ worker, weight }));
+  // Nobody left to own anything: what was stays written, so that the next to start get their own shards back.
+  if (serving.length === 0) return undefined;
+  const pins = current?.pins ?? {};
+  const placed = ring.assign({
+    shards,
+    members: serving,
+    previous: current,
+    pins: new Map(Object.entries(pins).map(([shard, worker]) => [Number(shard), worker])),
+  });
+  if (current !== undefined && sameMembers(serving, current.members) && sameOwners(placed.owners, current.owners))
+    return undefined;
+  return {
+    version: (current?.version ?? 0) + 1,
+    nonce,
+    owners: placed.owners,
+    homes: placed.homes,
+    members: [...serving].sort(byWorker),
+    gone: goneAfter(members, serving),
+    pins,
+    by,
+  };
+}
+
+/** True for a member that should own shards. */
+function serves(member: MemberView, current: Assignment | undefined): boolean {
+  if (member.state === 'leaving' || member.liveness === 'dead' || member.weight <= 0) return false;
+  if (current?.gone[member.worker] === markOf(member)) return false; // Struck off, and not heard of since.
+  // An entry that was merely found keeps what it has and gains nothing: it may be years old.
+  return member.proven || (current?.members.some(({ worker }) => worker === member.worker) ?? false);
+}
+
+/** Those who still have an entry but do not serve, each with the last sign we know of. */
+function goneAfter(members: readonly MemberView[], serving: readonly RingMember[]): Readonly<Record<string, string>> {
+  const served = new Set(serving.map(({ worker }) => worker));
+  return Object.fromEntries(
+    members
+      .filter(({ worker, state }) => state === 'active' && !served.has(worker))
+      .map((member) => [member.worker, markOf(member)]),
+  );
+}
+
+const byWorker = (a: RingMember, b: RingMember): number => (a.worker < b.worker ? -1 : 1);
+
+const sameMembers = (a: readonly RingMember[], b: readonly RingMember[]): boolean =>
+  a.length === b.length &&
+  a.every(({ worker, weight }) => b.some((other) => other.worker === worker && other.weight === weight));
+
+const sameOwners = (a: readonly (WorkerId | null)[], b: readonly (WorkerId | null)[]): boolean =>
+  a.every((owner, shard) => owner === b[shard]);

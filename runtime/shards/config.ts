@@ -1,0 +1,53 @@
+// What a namespace decided at its first start and cannot change: shards, hash, time scale (L1, T2).
+
+import { OperatingError } from '../errors.ts';
+import type { Namespace } from '../ids.ts';
+import type { Connection } from '../redis/connection.ts';
+import { namespaceKeys } from '../redis/keys.ts';
+import { HASH_NAME } from './hash.ts';
+
+export interface NamespaceConfig {
+  /** 1 … 16,384. */
+  readonly shards: number;
+  /** 1 is real time; domain delays are divided by it (T2). */
+  readonly timeScale: number;
+}
+
+/**
+ * Records the configuration at the first start, and compares at each later one. Throws OperatingError `config-mismatch`
+ * naming both values. One round trip.
+ */
+export async function agreeConfig(
+  connection: Connection,
+  namespace: Namespace,
+  config: NamespaceConfig,
+): Promise<void> {
+  if (!Number.isInteger(config.shards) || config.shards < 1 || config.shards > 16_384) {
+    throw new OperatingError('bad-setting', `the number of shards is 1 … 16384, got ${config.shards}`);
+  }
+  const key = namespaceKeys(namespace).config;
+  const wanted = { shards: String(config.shards), hashName: HASH_NAME, timeScale: String(config.timeScale) };
+  const recorded = await connection.call('namespace config', async (redis) => {
+    const transaction = redis.multi(); // All fields or none: two first starts at once cannot mix.
+    for (const [field, value] of Object.entries(wanted)) transaction.hsetnx(key, field, value);
+    const replies = await transaction.hgetall(key).exec();
+    const [error, fields] = replies?.at(-1) ?? [new Error('the transaction was dropped'), undefined];
+    if (error !== null) throw error;
+    return fields as Readonly<Record<string, string>>; // HGETALL by ioredis: an object of strings.
+  });
+  for (const [field, value] of Object.entries(wanted)) {
+    if (recorded[field] === value) continue;
+    throw new OperatingError(
+      'config-mismatch',
+      `namespace ${namespace} was started with ${field} ${recorded[field]}, this process is set to ${field} ${value}; ` +
+        `set it back to ${recorded[field]} (it cannot change while the namespace holds data)`,
+    );
+  }
+}
+
+/** What the namespace has recorded; undefined before its first start. One round trip. */
+export async function readConfig(connection: Connection, namespace: Namespace): Promise<NamespaceConfig | undefined> {
+  const fields = await connection.call('namespace config', (redis) => redis.hgetall(namespaceKeys(namespace).config));
+  if (fields.shards === undefined) return undefined;
+  return { shards: Number(fields.shards), timeScale: Number(fields.timeScale ?? 1) };
+}

@@ -1,0 +1,171 @@
+// Lock masters: the only file that knows redlock. They decide who may *claim* a shard and are never evidence for a commit (L2).
+//
+// redlock 4.2.0 throws one LockError for *held elsewhere* and for *no answer*; the votes tell them apart, so each call runs
+// over servers of its own that count them. Five more of its habits are undone here:
+//   - a try that fails to extend also unlocks: one late reply would cost a worker every shard. Extending has no unlock.
+//   - it never returns to a master that was away: extending also sets the lock where no lock is, so a master that comes
+//     back, even empty, counts again. Somebody else's lock there still refuses.
+//   - an unlock without a majority rejects a promise nobody listens to when it was part of a failed try.
+//   - it judges expiry by the wall clock: a jump would lose every lock (T2). The lease judges by the monotonic clock.
+//   - it waits for the reply of every master: the lock profile's deadline bounds that (one frozen of three: 150 ms).
+
+import Redlock, { type Lock, type LockServer, type Options } from 'redlock';
+import { pause, systemClock } from '../clock.ts';
+import { type Connection, type ConnectOptions, openConnection } from '../redis/connection.ts';
+import { replyWord } from '../redis/failure.ts';
+
+/** A lock that was granted; opaque to all but this file. */
+export interface Hold {
+  readonly key: string;
+  readonly lock: Lock;
+}
+
+export type LockOutcome =
+  | { readonly kind: 'granted'; readonly hold: Hold }
+  | { readonly kind: 'held' } // Certain: so many masters hold another value that no majority is left.
+  | { readonly kind: 'unknown' }; // Too few answers. It may be set for up to a lease, with a value that nobody knows.
+
+/** `lost` is certain: somebody else's lock stands at a majority. After `unknown` the lock lives at least until its last confirmed end. */
+export type ExtendOutcome = 'extended' | 'lost' | 'unknown';
+
+export interface LockMasters {
+  /** Tries once, for `leaseMs`. One round trip to every master, at most the lock profile's deadline. Never rejects. */
+  tryLock(key: string, leaseMs: number): Promise<LockOutcome>;
+  /** Makes the lock live `leaseMs` from now. Cost as `tryLock`. Never rejects. */
+  extend(hold: Hold, leaseMs: number): Promise<ExtendOutcome>;
+  /** True when a majority confirmed; otherwise the lock ends by itself within a lease. Never rejects. */
+  unlock(hold: Hold): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to one, three or five independent masters; a minority may be away and is joined when it returns. Throws
+ * OperatingError `redis-unavailable` when no majority is ready in time.
+ */
+export async function connectLockMasters(urls: readonly string[], options: ConnectOptions = {}): Promise<LockMasters> {
+  const connections = urls.map((url) => openConnection('lock', url, options));
+  const tries = connections.map((connection) => connection.untilReady(options.readyWithinMs ?? READY_WITHIN_MS));
+  try {
+    await majority(tries);
+    // The others are usually a moment behind; without them the first lock would rest on a bare majority.
+    await Promise.race([Promise.allSettled(tries), pause(options.clock ?? systemClock, OTHERS_WITHIN_MS)]);
+  } catch (error) {
+    await Promise.all(connections.map((connection) => connection.close()));
+    throw error;
+  }
+  return lockMastersOver(connections);
+}
+
+/** Over connections of the `lock` profile, which it closes. */
+export function lockMastersOver(connections: readonly Connection[]): LockMasters {
+  const quorum = quorumOf(connections.length);
+
+  return {
+    async tryLock(key, leaseMs) {
+      const votes = countedVotes(connections);
+      const redlock = instance(votes.servers, {});
+      try {
+        const lock = await redlock.lock(key, leaseMs);
+        return { kind: 'granted', hold: { key, lock } };
+      } catch {
+        return { kind: votes.refused() > connections.length - quorum ? 'held' : 'unknown' };
+      }
+    },
+
+    async extend(hold, leaseMs) {
+      const votes = countedVotes(connections);
+      const redlock = instance(votes.servers, { unlockScript: () => NO_UNLOCK, extendScript: () => EXTEND_OR_SET });
+      hold.lock.expiration = Number.MAX_SAFE_INTEGER; // The wall clock has no say; the key's value decides.
+      try {
+        await redlock.extend(hold.lock, leaseMs);
+        return 'extended';
+      } catch {
+        return votes.refused() > connections.length - quorum ? 'lost' : 'unknown';
+      }
+    },
+
+    async unlock(hold) {
+      const votes = countedVotes(connections);
+      await instance(votes.servers, {}).unlock(hold.lock);
+      return votes.released() >= quorum;
+    },
+
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()));
+    },
+  };
+}
+
+const READY_WITHIN_MS = 5_000;
+const OTHERS_WITHIN_MS = 300;
+
+const quorumOf = (servers: number): number => Math.floor(servers / 2) + 1;
+
+const NO_UNLOCK = 'return #KEYS';
+const EXTEND_OR_SET = `
+  local value = redis.call('get', KEYS[1])
+  if value and value ~= ARGV[1] then return 0 end
+  redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1
+`;
+
+// redlock reads `retryCount` per call as "0 means default", so trying once is said to the constructor.
+function instance(servers: readonly LockServer[], extra: Options): Redlock {
+  const redlock = new Redlock(servers, { retryCount: 0, ...extra });
+  redlock.on('clientError', () => undefined); // Counted as a missing vote.
+  return redlock;
+}
+
+type Callback = (error: Error | null, reply?: unknown) => void;
+
+interface Votes {
+  readonly servers: readonly LockServer[];
+  /** Masters that answered *no* to the lock or the extension. */
+  refused(): number;
+  /** Masters that removed our lock. */
+  released(): number;
+}
+
+function countedVotes(connections: readonly Connection[]): Votes {
+  let refusals = 0;
+  let releases = 0;
+  const servers = connections.map(({ redis }): LockServer => {
+    const ask = (isUnlock: boolean, command: string, args: readonly (string | number)[], callback: Callback): void => {
+      redis.call(command, ...args).then(
+        (reply) => {
+          if (isUnlock && Number(reply) === 1) releases += 1;
+          if (!isUnlock && Number(reply) === 0) refusals += 1;
+          callback(null, isUnlock ? 1 : reply);
+        },
+        // An unlock that may not have arrived counts as done for redlock, and not for us. NOSCRIPT has to reach it.
+        (error: Error) => (isUnlock && replyWord(error) !== 'NOSCRIPT' ? callback(null, 1) : callback(error)),
+      );
+    };
+    return {
+      // Locking and extending carry key count, key, value and lease; unlocking has no lease.
+      evalsha: (hash, args, callback) => ask(args.length === 3, 'EVALSHA', [hash, ...args], callback),
+      eval: (args, callback) => ask(args.length === 4, 'EVAL', args, callback),
+    };
+  });
+  return { servers, refused: () => refusals, released: () => releases };
+}
+
+/** Resolves when more than half have; rejects with the first error once that is out of reach. */
+function majority(tries: readonly Promise<void>[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let ready = 0;
+    let failed = 0;
+    for (const tried of tries) {
+      tried.then(
+        () => {
+          ready += 1;
+          if (ready >= quorumOf(tries.length)) resolve();
+        },
+        (error: unknown) => {
+          failed += 1;
+          if (failed > tries.length - quorumOf(tries.length)) reject(error);
+        },
+      );
+    }
+  });
+}

@@ -1,0 +1,163 @@
+// A worker in a process of its own, for trials that end, freeze and thaw it. The file is both sides: imported it starts
+// children, run by `startWorkerProcess` it is one.
+//
+// The child imports a module that exports `charts`, hosts them, and answers questions over the channel to its parent. It
+// ends as a real worker does: SIGTERM drains and exits with 0 (L4); when its parent is gone, it goes too.
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Counters } from '../commit/scene.ts';
+import type { Hosted } from '../hosting.ts';
+import type { JsonObject } from '../json.ts';
+import { type HostOptions, host } from '../worker.ts';
+import type { CrashPoint } from './crash-points.ts';
+import { waitUntil } from './waiting.ts';
+
+export interface WorkerProcessOptions {
+  /** URL of a module that exports `charts`: a list of registrations, or a function that makes one from `given`. */
+  readonly module: string;
+  readonly given?: JsonObject;
+  readonly host: Omit<HostOptions, 'charts' | 'log' | 'onFatal'>;
+  /** Where it ends (`kill`), freezes (`stop`) or exits, after `skip` passes. */
+  readonly crash?: { readonly at: CrashPoint; readonly act: 'kill' | 'stop' | 'exit'; readonly skip?: number };
+  /** Its whole environment, apart from the crash point. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface WorkerProcess {
+  readonly pid: number;
+  /** Resolves when it has joined; rejects when it ended before. */
+  readonly ready: Promise<void>;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** What it wrote to its log and to stderr, newest last, at most 100 lines. */
+  readonly lines: readonly string[];
+  counters(): Promise<Counters & { readonly shards: readonly number[] }>;
+  /** Linux: true while it is stopped by a signal. */
+  isFrozen(): boolean;
+  /** SIGTERM, and how it ended. */
+  stop(): Promise<number | NodeJS.Signals>;
+  kill(): Promise<void>;
+  freeze(): Promise<void>;
+  thaw(): void;
+}
+
+const LINES_MAX = 100;
+const OWN_FILE = fileURLToPath(import.meta.url);
+const CHILD = 'emboss-worker-process';
+
+/** Starts a worker; at most 300 ms until it joins. The caller ends it. */
+export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess {
+  const { crash } = options;
+  const point = crash === undefined ? {} : { EMBOSS_CRASH_POINT: `${crash.at}:${crash.act}:${crash.skip ?? 0}` };
+  const child = fork(OWN_FILE, [CHILD], {
+    env: { ...options.env, ...point },
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const lines: string[] = [];
+  const note = (text: string): void => {
+    lines.push(...text.trimEnd().split('\n'));
+    lines.splice(0, lines.length - LINES_MAX);
+  };
+  child.stderr?.on('data', (chunk: Buffer) => note(chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => note(chunk.toString()));
+  const exited = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 1));
+  });
+  const end = (): void => void child.kill('SIGKILL');
+  process.once('exit', end);
+  void exited.then(() => process.off('exit', end));
+  const { module, given, host: hostOptions } = options;
+  child.send({ module, given: given ?? {}, host: hostOptions } satisfies Start);
+  return verbs(child, exited, lines);
+}
+
+function verbs(child: ChildProcess, exited: Promise<number | NodeJS.Signals>, lines: readonly string[]): WorkerProcess {
+  const ready = new Promise<void>((resolve, reject) => {
+    child.on('message', (told) => told === 'joined' && resolve());
+    void exited.then((how) => reject(new Error(`the worker ended with ${how} before it joined: ${lines.join('\n')}`)));
+  });
+  ready.catch(() => undefined); // Whoever does not wait for it does not want to hear of it.
+  const isFrozen = (): boolean => / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/\(.*\)/, ''));
+  return {
+    pid: child.pid ?? 0,
+    ready,
+    exited,
+    lines,
+    isFrozen,
+    counters: () =>
+      new Promise((resolve, reject) => {
+        const listen = (told: unknown): void => {
+          if (typeof told !== 'object' || told === null) return;
+          child.off('message', listen);
+          resolve(told as Counters & { readonly shards: readonly number[] }); // The only object a child sends.
+        };
+        child.on('message', listen);
+        child.send('counters', (error) => error && reject(error));
+      }),
+    stop() {
+      child.kill('SIGTERM');
+      return exited;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+    async freeze() {
+      child.kill('SIGSTOP');
+      await waitUntil('the process stands still', isFrozen);
+    },
+    thaw: () => void child.kill('SIGCONT'),
+  };
+}
+
+// --- The child -------------------------------------------------------------------------------------------------------
+
+interface Start {
+  readonly module: string;
+  readonly given: JsonObject;
+  readonly host: Omit<HostOptions, 'charts'>;
+}
+
+interface ChartModule {
+  readonly charts: readonly Hosted[] | ((given: JsonObject) => readonly Hosted[]);
+}
+
+async function serve({ module, given, host: options }: Start): Promise<void> {
+  const { charts } = (await import(module)) as ChartModule; // Named by the one who started us.
+  const say = (level: string) => (fields: object, text: string) =>
+    console.log(`${level} ${text} ${JSON.stringify(fields)}`);
+  const worker = await host({
+    ...options,
+    charts: typeof charts === 'function' ? charts(given) : charts,
+    log: { info: () => undefined, warn: say('warn'), error: say('error') },
+    onFatal: (error) => {
+      console.error(error);
+      process.exit(1);
+    },
+  });
+  process.on('message', (question) => {
+    if (question === 'counters') process.send?.({ ...worker.counters, shards: worker.shards() });
+  });
+  process.once('SIGTERM', () => {
+    process.off('disconnect', orphaned);
+    void worker.stop().then(() => process.disconnect()); // Nothing is left that keeps the process: it exits with 0.
+  });
+  process.send?.('joined');
+}
+
+function orphaned(): void {
+  process.exit(1);
+}
+
+if (process.argv[2] === CHILD && process.send !== undefined) {
+  process.once('disconnect', orphaned);
+  process.once('message', (start) => {
+    serve(start as Start).catch((error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    });
+  });
+}

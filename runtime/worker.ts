@@ -1,0 +1,421 @@
+// A worker: hosts charts on the shards of one namespace that the assignment gives it.
+//
+// It puts the parts together and decides one thing itself: what happens when a shard is lost. Fenced, rewound or in doubt,
+// everything held of it is dropped at once, and it is claimed anew if lock and assignment still name us (L2, C3).
+
+import { pause, systemClock } from './clock.ts';
+import type { Loss } from './commit/loss.ts';
+import { type Claimed, OpenShard } from './commit/open-shard.ts';
+import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
+import { EffectRunner } from './effects/runner.ts';
+import { OperatingError } from './errors.ts';
+import { command } from './functions/call.ts';
+import { claim } from './functions/claim.ts';
+import { loadLibrary } from './functions/library.ts';
+import type { Hosted, Send } from './hosting.ts';
+import {
+  namespace as checkedNamespace,
+  type Namespace,
+  type ShardIndex,
+  shardIndex,
+  tokenCounter,
+  type WorkerId,
+  workerId,
+} from './ids.ts';
+import { callDeadlineMs, residentsMax } from './limits.ts';
+import { type Reader, startReader } from './mailbox/reader.ts';
+import { type Batch, batchOver } from './redis/batch.ts';
+import { type Connection, connect } from './redis/connection.ts';
+import { namespaceKeys, shardKeys } from './redis/keys.ts';
+import { checkServer, parseDurability } from './redis/server.ts';
+import { agreeConfig } from './shards/config.ts';
+import { createHasher, type Hasher } from './shards/hash.ts';
+import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
+import { createOwnership, type Ownership } from './shards/ownership.ts';
+import { connectLockMasters } from './shards/redlock.ts';
+import { startWatchdog } from './shards/watchdog.ts';
+import { type Charts, charts as compileCharts } from './statechart/charts.ts';
+
+export interface HostOptions {
+  readonly namespace: string;
+  /** Static id, for example `ordering.1` (L1). */
+  readonly worker: string;
+  readonly url: string;
+  readonly charts: readonly Hosted[];
+  /** Lock masters; default: the server of the namespace. An odd number. */
+  readonly lockUrls?: readonly string[];
+  /** Default 64. Fixed by the first start (L1). */
+  readonly shards?: number;
+  /** Default `memory`. A server weaker than this is refused. */
+  readonly durability?: string;
+  /** Default 1: real time. Fixed by the first start (T2). */
+  readonly timeScale?: number;
+  /** Other namespaces that messages go to; the own one needs no entry. Shards default to our own number. */
+  readonly peers?: { readonly [namespace: string]: { readonly url: string; readonly shards?: number } };
+  readonly weight?: number;
+  readonly version?: string;
+  readonly limits?: Partial<ShardLimits>;
+  readonly log?: Log;
+  /** Ends the process when its loop stands still longer than a lease (L4). Default true; off for several workers in one process. */
+  readonly watchdog?: boolean;
+  /** For tests: every step after a reload. */
+  readonly forgetful?: boolean;
+  /** Told when the worker cannot go on: another process lives under its id, or a law was broken. The process should end. */
+  readonly onFatal?: (error: Error) => void;
+}
+
+export interface Host {
+  readonly worker: string;
+  readonly counters: Readonly<Counters>;
+  shards(): readonly number[];
+  residents(): number;
+  /** True while it beats and may be given shards. */
+  healthy(): boolean;
+  /** Drains, releases, leaves, closes. Never rejects (L4). */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts hosting and resolves when the worker has joined; shards open soon after. Throws NotHostable before anything is
+ * connected, and OperatingError for a server that cannot be used, a taken worker id or another configuration.
+ */
+export async function host(options: HostOptions): Promise<Host> {
+  const compiled = compileCharts(options.charts);
+  const opened: Connection[] = [];
+  const open = async (profile: 'writer' | 'reader' | 'query', url: string, name: string): Promise<Connection> => {
+    const connection = await connect(profile, url, { name: `emboss-${options.worker}-${name}` });
+    opened.push(connection);
+    return connection;
+  };
+  try {
+    const worker = new Worker(options, compiled, await openAll(options, open));
+    await worker.start();
+    return worker;
+  } catch (error) {
+    await Promise.all(opened.map((connection) => connection.close()));
+    throw error;
+  }
+}
+
+interface Connections {
+  readonly writer: Connection;
+  readonly members: Connection;
+  readonly reader: Connection;
+  readonly query: Connection;
+  readonly peers: ReadonlyMap<string, Connection>;
+}
+
+async function openAll(
+  options: HostOptions,
+  open: (profile: 'writer' | 'reader' | 'query', url: string, name: string) => Promise<Connection>,
+): Promise<Connections> {
+  const writer = await open('writer', options.url, 'writer');
+  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
+  await loadLibrary(writer.redis);
+  const ns = checkedNamespace(options.namespace);
+  await agreeConfig(writer, ns, { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 });
+  const peers = new Map<string, Connection>();
+  for (const [name, peer] of Object.entries(options.peers ?? {})) {
+    const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
+    if (connection !== writer) await loadLibrary(connection.redis);
+    peers.set(name, connection);
+  }
+  return {
+    writer,
+    peers,
+    members: await open('writer', options.url, 'members'),
+    reader: await open('reader', options.url, 'reader'),
+    query: await open('query', options.url, 'query'),
+  };
+}
+
+const CLAIM_TRIES = 3; // STALE says that somebody claimed in between: with the lock held that is a leftover, and ends.
+const TROUBLE_LOG_MS = 10_000;
+const RECLAIM_PAUSE_MS = 50;
+const RECLAIM_PAUSE_MS_MAX = 5_000;
+const RECLAIM_CALM_MS = 10_000; // A shard that lasted this long starts with the short pause again.
+
+class Worker implements Host {
+  readonly worker: string;
+  readonly counters: Counters = newCounters();
+  readonly #options: HostOptions;
+  readonly #charts: Charts;
+  readonly #connections: Connections;
+  readonly #namespace: Namespace;
+  readonly #id: WorkerId;
+  readonly #log: Log;
+  readonly #open = new Map<number, OpenShard>();
+  /** Highest token counter seen per shard: a claim after a rewind goes above it (M3). */
+  readonly #tokenCounters = new Map<number, number>();
+  readonly #batches = new Map<Connection, Batch>();
+  /** When each shard was last opened, and the pause before its last reclaim. */
+  readonly #openedAt = new Map<number, number>();
+  readonly #reclaimPause = new Map<number, number>();
+  #ownership!: Ownership; // Set in start, before anything else can run.
+  #scene!: Scene;
+  #effects!: EffectRunner;
+  #reader!: Reader;
+  #watchdog: { stop(): Promise<void> } | undefined;
+  #stopped: Promise<void> | undefined;
+  #displaced = false;
+  #troubleLoggedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HostOptions, charts: Charts, connections: Connections) {
+    this.#options = options;
+    this.#charts = charts;
+    this.#connections = connections;
+    this.#namespace = checkedNamespace(options.namespace);
+    this.#id = workerId(options.worker);
+    this.worker = this.#id;
+    this.#log = options.log ?? silentLog;
+  }
+
+  async start(): Promise<void> {
+    const { writer, members, reader, query } = this.#connections;
+    const hasher = await createHasher();
+    await this.#announceCharts();
+    const masters = await connectLockMasters(this.#options.lockUrls ?? [this.#options.url]);
+    this.#ownership = createOwnership({
+      namespace: this.#namespace,
+      worker: this.#id,
+      shards: this.#options.shards ?? 64,
+      host: {
+        open: (shard) => this.#openShard(shard),
+        shut: (shard) => this.#shutShard(shard),
+        lost: (shard) => this.#lostShard(shard),
+      },
+      connection: members,
+      masters,
+      hasher,
+      onDisplaced: (error) => {
+        this.#displaced = true;
+        this.#options.onFatal?.(error);
+      },
+      weight: this.#options.weight ?? 1,
+      version: this.#options.version ?? '',
+      stats: () => ({ ...this.counters, residents: this.residents() }),
+      limits: this.#options.limits ?? {},
+      note: (what, fields) => this.#log.info(fields, what),
+    });
+    this.#scene = this.#makeScene(hasher, writer);
+    writer.onReady(() => this.#verifyServer());
+    this.#effects = new EffectRunner(this.#scene);
+    this.#reader = startReader(
+      reader,
+      query,
+      () => [...this.#open.values()],
+      systemClock,
+      (error) => this.#hearOf(error),
+    );
+    await this.#ownership.start().catch(async (error: unknown) => {
+      await Promise.all([this.#reader.close(), this.#ownership.leave()]); // Nothing of ours goes on running.
+      throw error;
+    });
+    if (this.#options.watchdog ?? true)
+      this.#watchdog = startWatchdog({ ...SHARD_LIMITS, ...this.#options.limits }.leaseMs);
+  }
+
+  shards(): readonly number[] {
+    return [...this.#open.keys()].sort((a, b) => a - b);
+  }
+
+  residents(): number {
+    let sum = 0;
+    for (const shard of this.#open.values()) sum += shard.residents;
+    return sum;
+  }
+
+  healthy(): boolean {
+    return (
+      this.#stopped === undefined &&
+      !this.#displaced &&
+      this.#connections.members.ready &&
+      this.#connections.writer.ready
+    );
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#ownership.leave();
+    for (const shard of this.#open.values()) shard.lose(new Error('the worker stops'));
+    await this.#reader.close();
+    await this.#watchdog?.stop();
+    const { writer, members, query, peers } = this.#connections;
+    await Promise.all(
+      [...new Set([writer, members, query, ...peers.values()])].map((connection) => connection.close()),
+    );
+  }
+
+  /** Reads fail while a server is away; what goes on failing has to be seen. */
+  #hearOf(error: unknown): void {
+    const now = systemClock.monotonic();
+    if (now - this.#troubleLoggedAt < TROUBLE_LOG_MS) return;
+    this.#troubleLoggedAt = now;
+    this.#log.warn({ error: String(error) }, 'inboxes are not read; trying on');
+  }
+
+  /** After each reconnection: it may be another server, without our functions or weaker than we were promised. */
+  #verifyServer(): void {
+    const { writer } = this.#connections;
+    checkServer(writer, parseDurability(this.#options.durability ?? 'memory'))
+      .then(() => loadLibrary(writer.redis))
+      .catch((error: unknown) => {
+        if (!(error instanceof OperatingError) || error.retry === 'here') return; // Away again: the next reconnection looks.
+        this.#log.error({ error: String(error) }, 'the server cannot be used any more');
+        this.#options.onFatal?.(error);
+      });
+  }
+
+  /** Says which machines and leaf states there are, for readers of the index. One round trip. */
+  async #announceCharts(): Promise<void> {
+    const names = namespaceKeys(this.#namespace);
+    const fields = this.#charts.all.flatMap(({ machine, version, hash, leaves }) => [
+      machine,
+      JSON.stringify({ version, hash, leaves }),
+    ]);
+    if (fields.length > 0)
+      await this.#connections.writer.call('HSET machines', (redis) => redis.hset(names.machines, ...fields));
+  }
+
+  #makeScene(hasher: Hasher, writer: Connection): Scene {
+    const own = this.#options.shards ?? 64;
+    const shardsOf = (name: string): number =>
+      name === this.#namespace ? own : (this.#options.peers?.[name]?.shards ?? own);
+    return {
+      namespace: this.#namespace,
+      worker: this.#id,
+      batch: this.#batch(writer),
+      charts: this.#charts,
+      clock: systemClock,
+      timeScale: this.#options.timeScale ?? 1,
+      counters: this.counters,
+      log: this.#log,
+      serverNow: () => this.#ownership.serverClock.now(),
+      reading: () => '',
+      mayWork: (shard) => this.#ownership.mayWork(shardIndex(shard)),
+      lane: (from, send) => this.#lane(hasher, from, send, shardsOf),
+      residentsPerShard: () => Math.max(100, Math.floor(residentsMax / Math.max(1, this.#open.size))),
+      forgetful: this.#options.forgetful ?? false,
+    };
+  }
+
+  #lane(hasher: Hasher, from: number, send: Send, shardsOf: (name: string) => number): string {
+    if (send.namespace !== this.#namespace && this.#options.peers?.[send.namespace] === undefined) {
+      throw new OperatingError(
+        'unknown-namespace',
+        `nothing is known of namespace "${send.namespace}"; add it to peers`,
+      );
+    }
+    return `${this.#namespace}:${from}>${send.namespace}:${hasher.shardOf(send.actor, shardsOf(send.namespace))}`;
+  }
+
+  #batch(connection: Connection): Batch {
+    const known = this.#batches.get(connection) ?? batchOver(connection, systemClock, callDeadlineMs);
+    this.#batches.set(connection, known);
+    return known;
+  }
+
+  async #openShard(shard: ShardIndex): Promise<'open' | 'failed'> {
+    const claimed = await this.#claim(shard);
+    if (claimed === undefined) return 'failed';
+    const opened: OpenShard = new OpenShard(
+      this.#scene,
+      {
+        effects: this.#effects,
+        relay: { target: (name) => this.#target(name) },
+        onLost: (_, loss, why) => this.#lostByItself(opened, loss, why),
+      },
+      shard,
+      claimed,
+    );
+    this.#open.get(shard)?.abandon(); // Its token died with this claim.
+    this.#open.set(shard, opened);
+    this.#openedAt.set(shard, systemClock.monotonic());
+    try {
+      await opened.start();
+    } catch (error) {
+      if (this.#open.get(shard) === opened) this.#open.delete(shard);
+      opened.abandon();
+      throw error;
+    }
+    this.#reader.changed();
+    return 'open';
+  }
+
+  /** L2: compare-and-set on the token read with the lock held. Two round trips. */
+  async #claim(shard: ShardIndex): Promise<Claimed | undefined> {
+    const keys = shardKeys(this.#namespace, shard);
+    const { batch } = this.#scene;
+    for (let tries = 0; tries < CLAIM_TRIES; tries += 1) {
+      const expected = await batch.run(
+        command(['HGET', keys.owner, 'token'], (reply) => (reply as string | null) ?? ''),
+      );
+      if (!this.#ownership.mayWork(shard)) return undefined;
+      const floor = this.#tokenCounters.get(shard) ?? 0;
+      const reply = await batch.run(
+        claim(keys, { expected, nonce: systemClock.nonce(8), worker: this.#id, floor, reading: this.#scene.reading() }),
+      );
+      if (reply.kind === 'claimed') {
+        this.#tokenCounters.set(shard, tokenCounter(reply.token));
+        return reply;
+      }
+    }
+    return undefined;
+  }
+
+  async #shutShard(shard: ShardIndex): Promise<void> {
+    const opened = this.#open.get(shard);
+    await opened?.shut();
+    if (this.#open.get(shard) === opened) this.#open.delete(shard);
+  }
+
+  /** Told by the ownership, which opens the shard again if it comes back. */
+  #lostShard(shard: ShardIndex): void {
+    this.#open.get(shard)?.abandon();
+    this.#open.delete(shard);
+  }
+
+  /** The shard dropped itself: claim anew first, read back second (C3). */
+  #lostByItself(opened: OpenShard, loss: Loss, why: unknown): void {
+    const { shard } = opened;
+    this.#log.warn({ shard, loss, error: String(why) }, 'shard dropped');
+    if (this.#open.get(shard) !== opened) return; // A later claim of ours serves it.
+    this.#open.delete(shard);
+    if (this.#stopped !== undefined) return;
+    this.#reopen(shardIndex(shard)).catch((error: unknown) =>
+      this.#log.error({ shard, error: String(error) }, 'shard not reclaimed'),
+    );
+  }
+
+  /** Claims anew, with a growing pause where it keeps being lost: each claim is a journal entry that stays. */
+  async #reopen(shard: ShardIndex): Promise<void> {
+    const soon = systemClock.monotonic() - (this.#openedAt.get(shard) ?? Number.NEGATIVE_INFINITY) < RECLAIM_CALM_MS;
+    let pauseMs = soon
+      ? Math.min((this.#reclaimPause.get(shard) ?? RECLAIM_PAUSE_MS) * 2, RECLAIM_PAUSE_MS_MAX)
+      : RECLAIM_PAUSE_MS;
+    for (;;) {
+      this.#reclaimPause.set(shard, pauseMs);
+      await pause(systemClock, pauseMs);
+      if (this.#stopped !== undefined || this.#open.has(shard)) return;
+      // Fenced, and neither lock nor assignment names us: somebody else owns it, which is normal.
+      if (!(await this.#ownership.reclaim(shard))) return;
+      const outcome = await this.#openShard(shard).catch((error: unknown) => {
+        this.#log.warn({ shard, error: String(error) }, 'claim has no answer, will be tried again');
+        if (error instanceof OperatingError && error.code === 'function-missing') this.#verifyServer();
+        return 'failed' as const;
+      });
+      if (outcome === 'open') return;
+      pauseMs = Math.min(pauseMs * 2, RECLAIM_PAUSE_MS_MAX);
+    }
+  }
+
+  #target(name: string): Batch | undefined {
+    if (name === this.#namespace) return this.#scene.batch;
+    const connection = this.#connections.peers.get(name);
+    return connection?.ready === true ? this.#batch(connection) : undefined;
+  }
+}
