@@ -1,0 +1,266 @@
+// What travels to the actors of the ordering context, and what creates them.
+//
+// Every event here is refused by the chart wherever section "From" of state-machines/README.md does not list it (M4).
+// The runtime adds `at`, the clock reading of the step; no sender does. `by` is the principal who acts, for the journal
+// and for four-eyes rules. No event holds a name, an address, a phone or a document number: only references.
+
+import { type Static, Type } from 'typebox';
+import { closed, count, country, type EventOf, event, id, oneOf, word } from './schema.ts';
+
+// --- Words ---
+
+export const cardType = oneOf('debit', 'credit', 'prepaid');
+export const paymentSystem = oneOf('mir', 'visa', 'mastercard', 'unionpay');
+export const method = oneOf('courier', 'pickup_point', 'parcel_locker', 'branch', 'post', 'bulk');
+export const holdKind = oneOf('fraud', 'aml', 'legal', 'customer', 'operator');
+export const reportKind = oneOf('lost', 'stolen', 'compromised', 'not_received');
+export const proof = oneOf('app', 'last4', 'otp', 'chip_pin');
+/** What the courier has to see before the envelope changes hands. */
+export const verification = closed({
+  idCheck: Type.Boolean(),
+  otp: Type.Boolean(),
+  signature: Type.Boolean(),
+  photo: Type.Boolean(),
+});
+export type Verification = Static<typeof verification>;
+
+// --- Order: created by the api with SUBMIT, or with SAVE for a draft ---
+
+/** What guards and effects of an order need to know, and references to the rest. Under 1 KB as JSON. */
+export const orderInput = closed({
+  orderId: id,
+  userId: id,
+  /** Person and address records of `actors/people`; immutable, so a correction is another reference. */
+  personRef: id,
+  addressRef: id,
+  productCode: word,
+  cardType,
+  paymentSystem,
+  designId: word,
+  currency: Type.String({ pattern: '^[A-Z]{3}$' }),
+  /** Where the card goes, and where the applicant lives for the rules that depend on it. */
+  country,
+  ageYears: Type.Integer({ minimum: 0, maximum: 150 }),
+  method,
+  verification,
+  /** `personal_data` and `contract` are required to submit. */
+  consents: Type.Array(word, { maxItems: 8 }),
+  phoneVerified: Type.Boolean(),
+  locale: word,
+  /** A replacement or an additional card does not take the natural key. */
+  replacementFor: Type.Optional(id),
+  additionalFor: Type.Optional(id),
+});
+export type OrderInput = Static<typeof orderInput>;
+
+const by = { by: id };
+
+/** By the customer, through the api. */
+export const customerEvents = {
+  /** Creates a draft and leaves it one, or touches an existing one. O-01. */
+  SAVE: event('SAVE', by),
+  /** Sends the application in. The natural key is asked for, then the five checks start. O-02. */
+  SUBMIT: event('SUBMIT', by),
+  /** Throws a draft away. O-03. */
+  DISCARD: event('DISCARD', by),
+  /** New documents are in the vault after a request for them; the identity check starts again. */
+  KYC_RESUBMITTED: event('KYC_RESUBMITTED', { ...by, personRef: Type.Optional(id) }),
+  /** Another address while screening waits for one; it is validated again. */
+  ADDRESS_CORRECTED: event('ADDRESS_CORRECTED', { ...by, addressRef: id, country, method: Type.Optional(method) }),
+  OFFER_ACCEPTED: event('OFFER_ACCEPTED', by),
+  OFFER_DECLINED: event('OFFER_DECLINED', by),
+  /** The rest of the edit window is not needed; the order joins the batch at once. */
+  EDIT_WAIVED: event('EDIT_WAIVED', by),
+  /** Stops the order and undoes what was done. Also by an operator. O-41. */
+  CANCEL: event('CANCEL', { ...by, reason: word }),
+  /** The delivery could not be made as asked: another method or address. O-27. */
+  METHOD_CHANGED: event('METHOD_CHANGED', {
+    ...by,
+    method,
+    addressRef: Type.Optional(id),
+    country: Type.Optional(country),
+  }),
+  /** The envelope came back; try once more. O-48. */
+  REDELIVER: event('REDELIVER', { ...by, addressRef: Type.Optional(id), country: Type.Optional(country) }),
+  /**
+   * The card is in the customer's hand. With `last4` the chart compares; `app`, `otp` and `chip_pin` were proved to the
+   * sender before. Wrong digits are counted; after five the activation is locked until ACTIVATION_UNLOCKED. O-36.
+   */
+  ACTIVATE: event('ACTIVATE', { ...by, proof, last4: Type.Optional(Type.String({ pattern: '^[0-9]{4}$' })) }),
+  /** Lost, stolen or compromised closes the card, whatever else goes on. O-45, O-46. */
+  REPORT: event('REPORT', { ...by, kind: reportKind }),
+} as const;
+
+/** By reviewers and operators, through the internal api. */
+export const staffEvents = {
+  /** Takes the decision away from the automatic checks at once. O-06. */
+  REVIEW_REQUIRED: event('REVIEW_REQUIRED', { ...by, reason: word }),
+  /** A reviewer's verdict. With high risk or an AML hit, two different reviewers have to agree. O-09, O-10. */
+  REVIEW_APPROVED: event('REVIEW_APPROVED', { ...by, reason: Type.Optional(Type.String({ maxLength: 200 })) }),
+  REVIEW_REJECTED: event('REVIEW_REJECTED', { ...by, reason: Type.Optional(Type.String({ maxLength: 200 })) }),
+  AML_CLEARED: event('AML_CLEARED', by),
+  AML_CONFIRMED: event('AML_CONFIRMED', by),
+  ADDRESS_OVERRIDDEN: event('ADDRESS_OVERRIDDEN', by),
+  /** Stops every new side effect but compensations, until RELEASE. O-51. */
+  HOLD: event('HOLD', { ...by, kind: holdKind }),
+  RELEASE: event('RELEASE', by),
+  /** Tries again what a partner refused for too long: card record, print job, cancellation. */
+  RETRY: event('RETRY', by),
+  /** Ends a stuck cancellation without its missing parts; two different operators have to say it. O-43. */
+  FORCE: event('FORCE', by),
+  /** What the bureau rejected was put right; a new job of the same order follows. O-20. */
+  CORRECTED: event('CORRECTED', { ...by, personRef: Type.Optional(id), designId: Type.Optional(word) }),
+  /** A returned envelope shall be destroyed. O-49. */
+  DESTROY: event('DESTROY', by),
+  /** The act of destruction, signed by two people. */
+  DESTROYED: event('DESTROYED', { ...by, witness: id }),
+  ACTIVATION_UNLOCKED: event('ACTIVATION_UNLOCKED', by),
+  /** Gives the order up: everything is undone, and it ends as failed. O-50. */
+  FATAL: event('FATAL', { ...by, reason: word }),
+} as const;
+
+/** By the screening partner's callbacks, through the partner api. `attempt` is the one of `kyc.start`, if the partner knows it. */
+export const screeningEvents = {
+  KYC_IN_REVIEW: event('KYC_IN_REVIEW', { attempt: Type.Optional(count) }),
+  /** `nameMatch: false` or high risk sends the order to manual review. */
+  KYC_APPROVED: event('KYC_APPROVED', {
+    attempt: Type.Optional(count),
+    nameMatch: Type.Optional(Type.Boolean()),
+    risk: Type.Optional(oneOf('low', 'medium', 'high')),
+  }),
+  KYC_REJECTED: event('KYC_REJECTED', { attempt: Type.Optional(count), reason: word }),
+  /** The documents were not good enough; the third time it is a rejection. O-07. */
+  KYC_RESUBMIT: event('KYC_RESUBMIT', { attempt: Type.Optional(count), reason: word }),
+  KYC_EXPIRED: event('KYC_EXPIRED', { attempt: Type.Optional(count) }),
+} as const;
+
+/**
+ * By the bureau's callbacks, through the partner api. They may come twice and in any order: a later stage implies the
+ * earlier ones, and a job that is not the current one is refused.
+ */
+export const bureauEvents = {
+  BUREAU_ACK: event('BUREAU_ACK', { jobId: id }),
+  /** `fixable: false` needs an operator at once. O-19. */
+  BUREAU_REJECTED: event('BUREAU_REJECTED', { jobId: id, reason: word, fixable: Type.Boolean() }),
+  PRINT_STARTED: event('PRINT_STARTED', { jobId: id }),
+  /** The card lies in an envelope; its barcode follows it to the end. O-22. */
+  PRINTED: event('PRINTED', { jobId: id, envelopeId: word }),
+  PRINT_SPOILED: event('PRINT_SPOILED', { jobId: id, reason: word }),
+} as const;
+
+/** By the applicant actor, in answer to RESERVE. */
+export const applicantAnswers = {
+  KEY_GRANTED: event('KEY_GRANTED', {}),
+  /** Another unfinished order holds the key; this one is rejected as a duplicate. */
+  KEY_REFUSED: event('KEY_REFUSED', { existing: id }),
+} as const;
+
+/** By the batch actor, to each member at cut-off. O-16. */
+export const batchAnswers = {
+  BATCH_CLOSED: event('BATCH_CLOSED', { batchId: id }),
+} as const;
+
+// --- Delivery → ordering: the published events of the delivery context ---
+
+/** Every published event says which delivery speaks, and its count of events so far: an older one is refused (O-29). */
+const published = {
+  schemaVersion: Type.Literal(1),
+  orderId: id,
+  deliveryId: id,
+  /** The order's count of deliveries, as `delivery.create` gave it. */
+  seq: count,
+  /** 1, 2, 3 … per delivery. */
+  deliveryVersion: count,
+};
+
+export const returnReason = oneOf(
+  'attempts_exhausted',
+  'not_retryable',
+  'abandoned',
+  'recalled',
+  'damaged',
+  'storage_expired',
+  'operator',
+);
+
+export const deliveryPublished = {
+  /** The delivery takes the envelope, and has asked the customer for an appointment. O-26. */
+  DeliveryAccepted: event('DeliveryAccepted', published),
+  /** It cannot: nothing was begun. The customer has to choose another way. O-27. */
+  DeliveryRejected: event('DeliveryRejected', {
+    ...published,
+    reason: oneOf('method_unavailable', 'out_of_zone'),
+    alternatives: Type.Array(method),
+  }),
+  AppointmentConfirmed: event('AppointmentConfirmed', {
+    ...published,
+    slotId: id,
+    from: Type.Integer(),
+    to: Type.Integer(),
+  }),
+  /** A courier holds the envelope. */
+  DeliveryDispatched: event('DeliveryDispatched', published),
+  DeliveryInTransit: event('DeliveryInTransit', published),
+  DeliveryOutForDelivery: event('DeliveryOutForDelivery', published),
+  DeliveryReadyForPickup: event('DeliveryReadyForPickup', published),
+  /** One try failed. `id_mismatch` puts the order on hold for fraud. */
+  DeliveryAttemptFailed: event('DeliveryAttemptFailed', { ...published, reason: word, attempt: count }),
+  DeliveryRescheduled: event('DeliveryRescheduled', { ...published, by: oneOf('customer', 'courier', 'operator') }),
+  DeliverySuspectedLost: event('DeliverySuspectedLost', published),
+  /** An envelope that was suspected lost is in our hands again. */
+  DeliveryFound: event('DeliveryFound', published),
+  /** Confirmed; ends the delivery. The card is closed. O-32. */
+  DeliveryLost: event('DeliveryLost', published),
+  /** Ends the delivery. The card is closed at once. O-33. */
+  DeliveryStolen: event('DeliveryStolen', published),
+  DeliveryDamaged: event('DeliveryDamaged', published),
+  /** The envelope is on its way back. Also the answer to a `delivery.cancel` that came too late to stop it. O-31. */
+  DeliveryReturning: event('DeliveryReturning', { ...published, reason: returnReason }),
+  /** The vault holds the envelope; ends the transport. The order has to say what becomes of it. O-47. */
+  DeliveryReturned: event('DeliveryReturned', { ...published, seal: oneOf('intact', 'broken') }),
+  /** The pivot: the customer holds the envelope. Nothing is undone after it. O-30, O-44. */
+  DeliveryHandedOver: event('DeliveryHandedOver', { ...published, proofs: verification }),
+  /** Ended before a courier had the envelope. */
+  DeliveryCancelled: event('DeliveryCancelled', published),
+} as const;
+
+export const orderEvents = {
+  ...customerEvents,
+  ...staffEvents,
+  ...screeningEvents,
+  ...bureauEvents,
+  ...applicantAnswers,
+  ...batchAnswers,
+  ...deliveryPublished,
+} as const;
+export type OrderEventType = keyof typeof orderEvents;
+export type OrderMessage = EventOf<typeof orderEvents>;
+export type DeliveryPublished = EventOf<typeof deliveryPublished>;
+
+// --- Applicant: one per person, created by the first RESERVE ---
+
+export const applicantInput = closed({ userId: id });
+export type ApplicantInput = Static<typeof applicantInput>;
+
+export const applicantEvents = {
+  /** By an order after SUBMIT. Answered with KEY_GRANTED or KEY_REFUSED; asking again gets the same answer. */
+  RESERVE: event('RESERVE', { orderId: id, productCode: word }),
+  /** By an order that ended. Of a key that another order holds: no change. */
+  RELEASE_KEY: event('RELEASE_KEY', { orderId: id, productCode: word }),
+} as const;
+export type ApplicantMessage = EventOf<typeof applicantEvents>;
+
+// --- Batch: one line, created by the first JOIN ---
+
+export const batchInput = closed({ line: id });
+export type BatchInput = Static<typeof batchInput>;
+
+export const batchEvents = {
+  /** By an order whose edit window is over. Answered with BATCH_CLOSED at cut-off, or when 200 have joined. */
+  JOIN: event('JOIN', { orderId: id }),
+  /** By an order that is cancelled or held before the cut-off. */
+  LEAVE: event('LEAVE', { orderId: id }),
+  /** By an operator: cut off now. */
+  CLOSE_BATCH: event('CLOSE_BATCH', by),
+} as const;
+export type BatchMessage = EventOf<typeof batchEvents>;

@@ -1,0 +1,45 @@
+// Effect handlers of the ordering context: each invoke of its charts, carried out at a partner's port.
+
+import type { EffectRegistration, LateFollowUp } from '../../runtime/hosting.ts';
+import type { EffectInput } from '../contract/index.ts';
+import { performed, unconnected } from '../effects.ts';
+import type { Partners } from '../partners/ports.ts';
+import { eligibilityOf } from './eligibility.ts';
+
+export interface OrderingHandlers {
+  readonly invokes: { readonly [source: string]: EffectRegistration };
+  readonly notify: EffectRegistration;
+}
+
+/** The handlers over the partners' ports; without ports, none of them reaches anybody. */
+export function orderingHandlers(partners?: Partners): OrderingHandlers {
+  const { screening, issuer, bureau, notifications } = partners ?? {};
+  return {
+    notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+    invokes: {
+      'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
+      'aml.screen': performed('aml.screen', { run: screening?.screenAml ?? unconnected }),
+      'eligibility.check': performed('eligibility.check', {
+        run: async ({ input }) => ({ kind: 'done', output: { ...eligibilityOf(input) } }),
+      }),
+      'address.validate': performed('address.validate', { run: screening?.validateAddress ?? unconnected }),
+      'credit.decide': performed('credit.decide', { run: screening?.decideCredit ?? unconnected }),
+      'card.create': performed('card.create', {
+        run: issuer?.createCard ?? unconnected,
+        // The order was stopped in the meantime: a card nobody waits for is closed, not forgotten (E1).
+        onLate: (outcome, input) => (outcome.kind === 'done' ? closeLate(outcome.output, input) : undefined),
+      }),
+      'card.activate': performed('card.activate', { run: issuer?.activateCard ?? unconnected }),
+      'card.suspend': performed('card.suspend', { run: issuer?.suspendCard ?? unconnected }),
+      'card.resume': performed('card.resume', { run: issuer?.resumeCard ?? unconnected }),
+      'card.close': performed('card.close', { run: issuer?.closeCard ?? unconnected }),
+      'bureau.submit': performed('bureau.submit', { run: bureau?.submitJob ?? unconnected }),
+      'bureau.withdraw': performed('bureau.withdraw', { run: bureau?.withdrawJob ?? unconnected }),
+    },
+  };
+}
+
+function closeLate(output: unknown, { orderId }: EffectInput<'card.create'>): LateFollowUp {
+  const { cardId } = output as { readonly cardId: string }; // By the contract's output schema, checked at the port.
+  return { effect: 'card.close', input: { orderId, cardId, reason: 'cancelled' } };
+}

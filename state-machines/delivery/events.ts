@@ -1,0 +1,67 @@
+// What a delivery can be told. Who sends each, and what has to follow, stands in the contract; here are the shapes.
+//
+// `delivery.…` are commands of the ordering context; the events of the last section are raised by one region for the
+// others and never come from outside.
+
+import type { AttemptReason } from './context.ts';
+
+/** `at` is the clock reading of the step in ms; the host adds it to every event but raised ones. */
+type E<T extends string, Fields = unknown> = { readonly type: T; readonly at?: number } & Readonly<Fields>;
+
+type FromOrdering =
+  | E<'delivery.create' | 'delivery.release'>
+  | E<'delivery.cancel', { reason: string }>
+  | E<'delivery.destroy', { by: string; witness: string }>;
+
+type FromRecipient =
+  | E<'SLOT_CHOSEN', { by: string; slotId: string; from: number; to: number }>
+  | E<'RESCHEDULE', { by: string; role: 'customer' | 'courier' | 'operator' }>;
+
+type FromCarrier =
+  | E<'ENVELOPE_READY', { envelopeId: string }>
+  | E<'COURIER_FOUND', { courierId: string; seq?: number }>
+  | E<'COURIER_NOT_FOUND', { seq?: number }>
+  | E<'COURIER_ARRIVED' | 'LOST_REPORTED' | 'FOUND' | 'LOST_CONFIRMED' | 'STOLEN_REPORTED' | 'DAMAGED'>;
+
+type FromCourier =
+  | E<'SCANNED', { courierId: string; barcode: string }>
+  | E<'ARRIVED', { courierId: string; distanceMetres?: number; override?: boolean }>
+  | E<'ID_MISMATCH', { courierId: string; reason: string }>
+  | E<'OTP_CHECKED', { courierId: string; ok: boolean; attempt: number }>
+  | E<'ATTEMPT_FAILED', { courierId: string; reason: AttemptReason }>
+  | E<
+      | 'OUT_FOR_DELIVERY'
+      | 'START_HANDOVER'
+      | 'ID_SCANNED'
+      | 'ID_EXPIRED'
+      | 'OTP_RESEND'
+      | 'SIGNATURE_CAPTURED'
+      | 'SIGNATURE_REFUSED'
+      | 'PHOTO_CAPTURED'
+      | 'REFUSED'
+      | 'NO_SHOW',
+      { courierId: string }
+    >;
+
+type FromStaff =
+  | E<'RECEIVED', { by: string; barcode: string; seal: 'intact' | 'broken' }>
+  | E<'RETRY' | 'RECALL', { by: string }>
+  | E<'DESTROYED', { by: string; witness: string }>;
+
+/** Between the regions. */
+type Raised = E<
+  | 'SLOTS_PROPOSED'
+  | 'SLOT_RELEASED'
+  | 'SLOT_MISSED'
+  | 'ABANDONED'
+  | 'APPOINTMENT_OVER'
+  | 'HANDED_OVER'
+  | 'TO_HUB'
+  | 'TO_COURIER'
+  | 'TO_CUSTOMER'
+  | 'TO_VAULT'
+  | 'OUT_OF_SIGHT'
+  | 'TRANSPORT_ENDED'
+>;
+
+export type DeliveryEvent = FromOrdering | FromRecipient | FromCarrier | FromCourier | FromStaff | Raised;

@@ -1,0 +1,81 @@
+// What an order can be told. Who sends each, and what has to follow, stands in the contract; here are the shapes.
+//
+// Three spellings: UPPER_CASE is said to the order, PascalCase is published by the delivery context, and the events of
+// the last section are raised by one region of the chart for the others and never come from outside.
+
+import type { CardCloseReason, HoldKind, Method, Risk, Verification } from './context.ts';
+
+/** `at` is the clock reading of the step in ms; the host adds it to every event but raised ones. */
+type E<T extends string, Fields = unknown> = { readonly type: T; readonly at?: number } & Readonly<Fields>;
+
+type FromCustomer =
+  | E<'SAVE' | 'SUBMIT' | 'DISCARD' | 'OFFER_ACCEPTED' | 'OFFER_DECLINED' | 'EDIT_WAIVED', { by: string }>
+  | E<'KYC_RESUBMITTED', { by: string; personRef?: string }>
+  | E<'ADDRESS_CORRECTED', { by: string; addressRef: string; country: string; method?: Method }>
+  | E<'CANCEL', { by: string; reason: string }>
+  | E<'METHOD_CHANGED', { by: string; method: Method; addressRef?: string; country?: string }>
+  | E<'REDELIVER', { by: string; addressRef?: string; country?: string }>
+  | E<'ACTIVATE', { by: string; proof: 'app' | 'last4' | 'otp' | 'chip_pin'; last4?: string }>
+  | E<'REPORT', { by: string; kind: 'lost' | 'stolen' | 'compromised' | 'not_received' }>;
+
+type FromStaff =
+  | E<
+      'AML_CLEARED' | 'AML_CONFIRMED' | 'ADDRESS_OVERRIDDEN' | 'RELEASE' | 'RETRY' | 'FORCE' | 'DESTROY',
+      { by: string }
+    >
+  | E<'ACTIVATION_UNLOCKED', { by: string }>
+  | E<'REVIEW_REQUIRED' | 'FATAL', { by: string; reason: string }>
+  | E<'REVIEW_APPROVED' | 'REVIEW_REJECTED', { by: string; reason?: string }>
+  | E<'HOLD', { by: string; kind: HoldKind }>
+  | E<'CORRECTED', { by: string; personRef?: string; designId?: string }>
+  | E<'DESTROYED', { by: string; witness: string }>;
+
+type FromPartners =
+  | E<'KYC_IN_REVIEW' | 'KYC_EXPIRED', { attempt?: number }>
+  | E<'KYC_APPROVED', { attempt?: number; nameMatch?: boolean; risk?: Risk }>
+  | E<'KYC_REJECTED' | 'KYC_RESUBMIT', { attempt?: number; reason: string }>
+  | E<'BUREAU_ACK' | 'PRINT_STARTED', { jobId: string }>
+  | E<'BUREAU_REJECTED', { jobId: string; reason: string; fixable: boolean }>
+  | E<'PRINTED', { jobId: string; envelopeId: string }>
+  | E<'PRINT_SPOILED', { jobId: string; reason: string }>;
+
+type FromPeers = E<'KEY_GRANTED'> | E<'KEY_REFUSED', { existing: string }> | E<'BATCH_CLOSED', { batchId: string }>;
+
+/** Fields that every published event of a delivery carries. */
+export interface Published {
+  readonly orderId: string;
+  readonly deliveryId: string;
+  readonly seq: number;
+  readonly deliveryVersion: number;
+  readonly schemaVersion: 1;
+}
+export type FromDelivery =
+  | E<
+      | 'DeliveryAccepted'
+      | 'DeliveryDispatched'
+      | 'DeliveryInTransit'
+      | 'DeliveryOutForDelivery'
+      | 'DeliveryReadyForPickup'
+      | 'DeliverySuspectedLost'
+      | 'DeliveryFound'
+      | 'DeliveryLost'
+      | 'DeliveryStolen'
+      | 'DeliveryDamaged'
+      | 'DeliveryCancelled',
+      Published
+    >
+  | E<'DeliveryRejected', Published & { reason: string; alternatives: readonly Method[] }>
+  | E<'AppointmentConfirmed', Published & { slotId: string; from: number; to: number }>
+  | E<'DeliveryAttemptFailed', Published & { reason: string; attempt: number }>
+  | E<'DeliveryRescheduled', Published & { by: 'customer' | 'courier' | 'operator' }>
+  | E<'DeliveryReturning', Published & { reason: string }>
+  | E<'DeliveryReturned', Published & { seal: 'intact' | 'broken' }>
+  | E<'DeliveryHandedOver', Published & { proofs: Verification }>;
+
+/** Between the regions. */
+type Raised =
+  | E<'CARD_CREATED' | 'CARD_ACTIVATED' | 'SUSPEND_CARD' | 'RESUME_CARD' | 'CARD_EFFECT_FAILED' | 'CARD_ENDED'>
+  | E<'CLOSE_CARD', { reason: CardCloseReason }>
+  | E<'STAGE_CHANGED' | 'ENDED'>;
+
+export type OrderEvent = FromCustomer | FromStaff | FromPartners | FromPeers | FromDelivery | Raised;

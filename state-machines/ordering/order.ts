@@ -1,0 +1,71 @@
+// Card order: from an application to an active card in the customer's hand, and every way back.
+//
+//   CO1  At most one card is made and, per job, one envelope printed: a second job exists only after the first was
+//        rejected or spoiled.
+//   CO2  Nothing is printed before approval, nothing is delivered before it is printed, and no side effect but a
+//        compensation starts while the order is held.
+//   CO3  The handover is the pivot: a cancellation that meets it is refused, and a card in the customer's hand is never
+//        closed by a cancellation.
+//   CO4  A cancelled order has no open card, job or delivery: it is over only when the last of them is.
+//   CO5  The natural key is held from `reserving` to the end, and given back exactly at the end.
+//   CO6  A negative end closes the card, if there is one, and ends every region.
+//   CO7  After `completed` the order stays to be spoken to until its card is closed or has expired.
+//   CO8  Every state that waits for a person or a partner has a timer, or an operator's event, that leads out of it.
+//
+// Four regions side by side: fulfilment ∥ card ∥ hold ∥ sla. Each has a file, and so has each phase of fulfilment.
+// Pure: no clock, no I/O, no ids made here; the transition ids in `description` are those of the specification.
+
+import { approved } from './approval.ts';
+import { cancelling } from './cancelling.ts';
+import { card } from './card.ts';
+import { newOrder } from './context.ts';
+import { delivery, destroying, returned, returning } from './delivering.ts';
+import { handedOver } from './handed-over.ts';
+import { hold } from './hold.ts';
+import { ordering } from './order-setup.ts';
+import { because, ended, milestone, notice, releaseKey, stage } from './phrases.ts';
+import { production } from './production.ts';
+import { manualReview } from './review.ts';
+import { reserving, screening } from './screening.ts';
+import { sla } from './sla.ts';
+
+const draft = ordering.createStateConfig({
+  on: {
+    SAVE: { description: 'O-01', actions: because(null) },
+    SUBMIT: { description: 'O-02', guard: 'maySubmit', target: 'reserving' },
+    DISCARD: { description: 'O-03', target: 'cancelled', actions: because('discarded') },
+  },
+  after: { draftExpires: { description: 'O-03', target: 'expired', actions: because('draft_expired') } },
+});
+
+const fulfilment = ordering.createStateConfig({
+  initial: 'draft',
+  states: {
+    draft,
+    reserving,
+    screening,
+    manualReview,
+    approved,
+    production,
+    delivery,
+    handedOver,
+    cancelling,
+    returning,
+    returned,
+    destroying,
+    completed: { type: 'final', entry: [...stage('activation'), milestone('closed'), releaseKey, notice('completed')] },
+    rejected: { type: 'final', entry: [notice('rejected'), ...ended('cancelled')] },
+    cancelled: { type: 'final', entry: [notice('cancelled'), ...ended('cancelled')] },
+    expired: { type: 'final', entry: [notice('expired'), ...ended('expired')] },
+    undeliverable: { type: 'final', entry: [notice('undeliverable'), ...ended('undeliverable')] },
+    lost: { type: 'final', entry: [notice('lost'), ...ended('lost')] },
+    failed: { type: 'final', entry: [notice('failed'), ...ended('failed')] },
+  },
+});
+
+export const order = ordering.createMachine({
+  id: 'order',
+  context: ({ input }) => newOrder(input),
+  type: 'parallel',
+  states: { fulfilment, card, hold, sla },
+});
