@@ -1,0 +1,671 @@
+// Goal: what crosses the API's door is answered clearly, and nothing that comes in is lost or told to a stranger.
+// Method: injected requests over an in-process client that plays the failures; real workers are in api/live.test.ts.
+
+import { SignJWT } from 'jose';
+import t, { type Test } from 'tap';
+import { sign } from '../actors/partners/signature.ts';
+import type { AskOutcome } from '../runtime/client.ts';
+import { createSurface } from './app.ts';
+import type { SurfaceName } from './frame.ts';
+import type { JsonObject } from './parts.ts';
+import { goodOrder, handTicker, NOW, type Played, PlayedClient, playedParts, playedView } from './testing.ts';
+
+type Inject = {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+};
+
+async function surface(t: Test, name: SurfaceName, played: Played = playedParts()) {
+  const app = await createSurface(name, played.parts);
+  t.teardown(() => app.close());
+  const call = async ({ method = 'GET', url, body, headers = {} }: Inject) => {
+    const payload = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body);
+    const response = await app.inject({
+      method,
+      url,
+      headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(payload === undefined ? {} : { payload }),
+    });
+    const type = String(response.headers['content-type'] ?? '');
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      text: response.body,
+      json: /json/.test(type) ? (response.json() as JsonObject) : {},
+      type,
+    };
+  };
+  return { app, call, played };
+}
+
+const applied = (data: JsonObject = {}): AskOutcome => ({
+  kind: 'answered',
+  replayed: false,
+  answer: {
+    kind: 'applied',
+    version: 2 as never,
+    counter: 3,
+    at: NOW,
+    data: { status: 'in_review', statusGroup: 'in_progress', allowedActions: ['cancel'], ...data },
+  },
+});
+
+async function orders(t: Test) {
+  const made = await surface(t, 'public');
+  const bearer = `Bearer ${await made.played.token('usr_anna', 'customer')}`;
+  const place = (body: unknown, headers: Record<string, string> = {}) =>
+    made.call({
+      method: 'POST',
+      url: '/api/v1/orders',
+      body,
+      headers: { authorization: bearer, 'idempotency-key': 'k-1', ...headers },
+    });
+  return { ...made, bearer, place };
+}
+
+t.test('an order with what nobody may send is refused with the place named, and reaches no actor', async (t) => {
+  const { place, played } = await orders(t);
+  const refused = async (what: string, body: unknown, slug: string, pointer?: string, code?: string) => {
+    const { status, json, type } = await place(body);
+    t.match(
+      { status, type, json },
+      { status: 400, type: /^application\/problem\+json/, json: { type: `/problems/${slug}` } },
+      what,
+    );
+    const errors = (json.errors ?? []) as readonly { pointer: string; code: string }[];
+    if (pointer !== undefined)
+      t.ok(
+        errors.some((each) => each.pointer === pointer && (code === undefined || each.code === code)),
+        `${what}: ${pointer} in ${JSON.stringify(errors)}`,
+      );
+  };
+  const order = goodOrder();
+  await refused('half a body', '{"cardInfo":', 'malformed-json');
+  await refused('no body', '', 'malformed-json');
+  await refused('a prototype in the body', '{"__proto__":{"admin":true}}', 'malformed-json');
+  await refused('an unknown field', { ...order, priority: 1 }, 'unknown-field', '/priority');
+  await refused(
+    'an unknown field below',
+    { ...order, cardInfo: { ...order.cardInfo, colour: 'red' } },
+    'unknown-field',
+    '/cardInfo/colour',
+  );
+  await refused(
+    'a CVV by name',
+    { ...order, cardInfo: { ...order.cardInfo, cvv: '123' } },
+    'sensitive-field-forbidden',
+    '/cardInfo/cvv',
+  );
+  await refused(
+    'a missing field',
+    { ...order, userInfo: { ...order.userInfo, phone: undefined } },
+    'validation-failed',
+    '/userInfo/phone',
+    'required',
+  );
+  await refused(
+    'a name in Cyrillic on the card',
+    { ...order, cardInfo: { ...order.cardInfo, embossedName: { line1: 'АННА' } } },
+    'validation-failed',
+    '/cardInfo/embossedName/line1',
+    'pattern',
+  );
+  await refused('text for an object', { ...order, deliveryInfo: 'home' }, 'validation-failed', '/deliveryInfo', 'type');
+  await refused(
+    'no consent to the contract',
+    { ...order, legalInfo: { consents: order.legalInfo?.consents.slice(0, 1) } },
+    'validation-failed',
+    '/legalInfo/consents',
+    'contract-required',
+  );
+  await refused(
+    'no consents at all',
+    { ...order, legalInfo: undefined },
+    'validation-failed',
+    '/legalInfo',
+    'required',
+  );
+  await refused(
+    'both spellings (R-56)',
+    { ...order, ligalInfo: order.legalInfo },
+    'validation-failed',
+    '/ligalInfo',
+    'given-twice',
+  );
+  await refused(
+    'somebody else as the applicant',
+    { ...order, userInfo: { ...order.userInfo, userId: 'usr_bob' } },
+    'validation-failed',
+    '/userInfo/userId',
+  );
+  await refused(
+    'a child without a guardian',
+    { ...order, userInfo: { ...order.userInfo, birthDate: '2011-01-01' } },
+    'validation-failed',
+    '/deliveryInfo/recipient/relation',
+  );
+
+  const pan = '4111 1111 1111 1111';
+  const inCity = (city: unknown) => ({
+    ...order,
+    deliveryInfo: { ...order.deliveryInfo, address: { ...order.deliveryInfo.address, city } },
+  });
+  for (const text of [pan, '4111-1111-1111-1111', `my card ${pan.replaceAll(' ', '')} thanks`, 4111111111111111]) {
+    await refused(
+      `a card number: ${typeof text}`,
+      inCity(text),
+      'sensitive-field-forbidden',
+      '/deliveryInfo/address/city',
+      'card-number',
+    );
+  }
+  const long = JSON.stringify(inCity('@')).replace('"@"', '6304000000000000000');
+  await refused(
+    'a card number too long for a double',
+    long,
+    'sensitive-field-forbidden',
+    '/deliveryInfo/address/city',
+    'unverifiable',
+  );
+  const named = await place({ ...order, [pan.replaceAll(' ', '')]: 1 });
+  t.match(named.json, { type: '/problems/sensitive-field-forbidden' });
+  t.notMatch(named.text, /4111/, 'a number in a field name is not echoed');
+
+  const huge = await place({ ...order, clientReference: 'x'.repeat(70_000) });
+  t.match(huge, { status: 413, json: { code: 'P-30' } });
+  const form = await place('a=1', { 'content-type': 'application/x-www-form-urlencoded' });
+  t.match(form, { status: 415, json: { code: 'P-26' } });
+  const keyless = await place(order, { 'idempotency-key': '' });
+  t.match(keyless, { status: 400, json: { code: 'P-04' } });
+  const longKey = await place(order, { 'idempotency-key': 'k'.repeat(65) });
+  t.match(longKey, { status: 400, json: { code: 'P-04' } });
+  t.same(played.ordering.commands, [], 'no actor heard of any of it');
+  t.equal(played.ordering.records.size, 0, 'and the vault neither');
+});
+
+t.test('numbers that look like cards pass where the schema says so', async (t) => {
+  const { place, played } = await orders(t);
+  played.ordering.onAsk = () => applied();
+  const order = goodOrder();
+  const phone = '+411111111111111'.slice(0, 16); // Fifteen digits.
+  const sent = await place({
+    ...order,
+    userInfo: { ...order.userInfo, phone },
+    deliveryInfo: { ...order.deliveryInfo, recipient: { name: 'Я', phone, relation: 'self' } },
+  });
+  t.equal(sent.status, 201, sent.text);
+});
+
+t.test('M6: a repeat is answered with the same bytes, and only references reach the actor', async (t) => {
+  const { place, played } = await orders(t);
+  const answers: AskOutcome[] = [applied(), { ...applied(), replayed: true } as AskOutcome];
+  played.ordering.onAsk = () => answers.shift() ?? applied();
+
+  const first = await place(goodOrder());
+  const second = await place(goodOrder());
+  t.equal(first.status, 201, first.text);
+  t.equal(second.text, first.text, 'byte for byte');
+  t.equal(second.headers.etag, first.headers.etag);
+  t.equal(first.headers.etag, '"v2-3"');
+  t.equal(second.headers.location, first.headers.location);
+  t.equal(first.headers['idempotency-replayed'], undefined);
+  t.equal(second.headers['idempotency-replayed'], 'true');
+  t.match(first.json, {
+    version: 2,
+    status: 'in_review',
+    cardInfo: { embossedName: { line1: 'ANNA-MARIA OREKHOVA' } },
+    userInfo: { userId: 'usr_anna', familyName: 'Орехова' },
+    deliveryInfo: { method: 'courier' },
+  });
+  t.strictSame(
+    Object.keys(first.json).filter((key) => /Info$|^orderId$|^timestamp$/.test(key)),
+    ['orderId', 'cardInfo', 'userInfo', 'legalInfo', 'deliveryInfo', 'timestamp'],
+    'the six groups (R-56)',
+  );
+
+  const [one, two] = played.ordering.commands;
+  t.equal(one?.messageId, two?.messageId);
+  t.equal(one?.fingerprint, two?.fingerprint);
+  t.match(one, { actor: first.json.orderId, create: { machine: 'order' }, event: { type: 'SUBMIT', by: 'usr_anna' } });
+  t.notMatch(
+    JSON.stringify(played.ordering.commands),
+    /Орехова|OREKHOVA|79161234567|anna@|Мясницкая|k-1/,
+    'no personal data and no raw key in a message',
+  );
+  t.notMatch(played.logged(), /Орехова|OREKHOVA|79161234567|anna@|Мясницкая|eyJ/, 'nor in the log');
+
+  const otherKey = await place(goodOrder(), { 'idempotency-key': 'k-2' });
+  t.not(otherKey.json.orderId, first.json.orderId, 'another key is another order');
+  const changed = await place(goodOrder({ clientReference: 'another' }));
+  t.match(changed, { status: 422, json: { code: 'P-05' } }, 'another body under the key');
+});
+
+t.test('R-56: the old spelling is taken, with a Deprecation header, and is the same order', async (t) => {
+  const { place, played } = await orders(t);
+  played.ordering.onAsk = () => applied();
+  const { legalInfo, ...rest } = goodOrder();
+  const modern = await place(goodOrder());
+  const old = await place({ ...rest, ligalInfo: legalInfo });
+  t.equal(old.status, 201, old.text);
+  t.ok(old.headers.deprecation);
+  t.equal(old.text, modern.text);
+  t.equal(played.ordering.commands[0]?.fingerprint, played.ordering.commands[1]?.fingerprint);
+  t.notOk(modern.headers.deprecation);
+});
+
+t.test('every way a write can end has its own answer', async (t) => {
+  const { place, played } = await orders(t);
+  const comesTo = async (what: string, outcome: AskOutcome, expected: JsonObject, retryAfter?: string) => {
+    played.ordering.onAsk = () => outcome;
+    const { status, json, headers } = await place(goodOrder());
+    t.match({ status, ...json }, expected, what);
+    t.equal(headers['retry-after'], retryAfter, `${what}: Retry-After`);
+  };
+  const answered = (answer: object) => ({ kind: 'answered', replayed: false, answer }) as unknown as AskOutcome;
+  await comesTo('still running', { kind: 'running' }, { status: 409, code: 'P-06', retryable: true }, '1');
+  await comesTo('key reused', { kind: 'key-reused' }, { status: 422, code: 'P-05', retryable: false });
+  await comesTo(
+    'mailbox full',
+    { kind: 'rejected', reason: 'mailbox-full', retryAfterMs: 2_500 },
+    { status: 429, code: 'P-33', retryAfterMs: 2_500 },
+    '3',
+  );
+  await comesTo(
+    'no answer in time',
+    { kind: 'unknown' },
+    { status: 503, type: '/problems/outcome-unknown', outcome: 'unknown' },
+    '1',
+  );
+  await comesTo(
+    'parked',
+    answered({ kind: 'parked', version: 3, counter: 1 }),
+    { status: 503, outcome: 'unknown' },
+    '1',
+  );
+  await comesTo(
+    'refused',
+    answered({
+      kind: 'refused',
+      reason: 'no-transition',
+      version: 9,
+      counter: 1,
+      allowed: ['CANCEL', 'KYC_APPROVED', 'FATAL'],
+    }),
+    { status: 409, code: 'P-11', version: 9 },
+  );
+
+  played.ordering.onAsk = () => {
+    throw Object.assign(new Error('no reply'), { name: 'OutcomeUnknown' });
+  };
+  t.match(await place(goodOrder()), { status: 503, json: { outcome: 'unknown' } }, 'a lost reply');
+  played.ordering.onAsk = () => {
+    throw new TypeError('secret detail of our own');
+  };
+  const broken = await place(goodOrder());
+  t.match(broken, { status: 500, json: { code: 'P-34' } });
+  t.notMatch(broken.text, /secret detail|TypeError/, 'our own failures say nothing');
+
+  played.ordering.isGone = true;
+  const gone = await place(goodOrder());
+  t.match(gone, { status: 503, json: { code: 'P-36', type: '/problems/store-unavailable' } });
+  t.ok(gone.headers['retry-after']);
+  t.notMatch(gone.text, /10\.0\.0\.1/);
+});
+
+t.test('a refused command names what is allowed in public words, and the same key is refused again', async (t) => {
+  const { call, bearer, played } = await orders(t);
+  played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+  played.ordering.onAsk = () => ({
+    kind: 'answered',
+    replayed: true,
+    answer: {
+      kind: 'refused',
+      reason: 'no-transition',
+      version: 7 as never,
+      counter: 1,
+      allowed: ['ACTIVATE', 'HOLD', 'FATAL'],
+    },
+  });
+  const { status, json, headers } = await call({
+    method: 'POST',
+    url: '/api/v1/orders/ord_1/cancellations',
+    body: {},
+    headers: { authorization: bearer, 'idempotency-key': 'c' },
+  });
+  t.match({ status, json }, { status: 409, json: { code: 'P-11', allowedActions: ['activate'] } });
+  t.equal(headers['idempotency-replayed'], 'true');
+});
+
+t.test('R-08: a second order of a product names the first, but a repeat of the first is still answered', async (t) => {
+  const { place, played } = await orders(t);
+  played.ordering.onAsk = () => applied();
+  const first = await place(goodOrder());
+  const orderId = String(first.json.orderId);
+  played.ordering.views.set('apl_anna', {
+    ...playedView('apl_anna', 'usr_anna'),
+    machine: 'applicant',
+    context: { active: { debit_classic: orderId } },
+  });
+  const second = await place(goodOrder(), { 'idempotency-key': 'k-2' });
+  t.match(second, { status: 409, json: { code: 'P-07', links: { existing: `/api/v1/orders/${orderId}` } } });
+
+  played.ordering.views.set(orderId, playedView(orderId, 'usr_anna'));
+  played.ordering.views.set('apl_anna', {
+    ...playedView('apl_anna', 'usr_anna'),
+    machine: 'applicant',
+    context: { active: { debit_classic: 'ord_third' } },
+  });
+  t.equal((await place(goodOrder())).status, 201, 'the key is no longer its own, the answer is');
+});
+
+t.test('a stranger cannot tell an order of somebody else from one that does not exist', async (t) => {
+  const { call, played } = await surface(t, 'public');
+  played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+  const stranger = { authorization: `Bearer ${await played.token('usr_bob', 'customer')}` };
+  const without = ({ text }: { text: string }) => text.replace(/"requestId":"[^"]*"/, '');
+  const key = { 'idempotency-key': 'x' };
+  for (const [method, tail, body] of [
+    ['GET', ''],
+    ['GET', '/status'],
+    ['GET', '/events'],
+    ['GET', '/cancellations'],
+    ['POST', '/cancellations', {}],
+    ['GET', '/delivery/slots'],
+    ['PUT', '/delivery/appointment', { slotId: 'slt_20261123T0900-1300' }],
+  ] as const) {
+    const headers = { ...stranger, ...key, 'min-version': '900', 'if-none-match': '*' };
+    const foreign = await call({ method, url: `/api/v1/orders/ord_1${tail}`, body, headers });
+    const unknown = await call({ method, url: `/api/v1/orders/ord_2${tail}`, body, headers });
+    const odd = await call({ method, url: `/api/v1/orders/..%2f${tail}`, body, headers });
+    t.equal(foreign.status, 404, `${method} ${tail}`);
+    t.equal(without(foreign), without(unknown));
+    t.equal(without(foreign), without(odd));
+    t.strictSame(
+      { ...foreign.headers, date: 0, 'x-request-id': 0 },
+      { ...unknown.headers, date: 0, 'x-request-id': 0 },
+    );
+  }
+  const card = await call({
+    method: 'POST',
+    url: '/api/v1/cards/crd_1/activations',
+    body: { proof: 'app' },
+    headers: { ...stranger, ...key },
+  });
+  t.equal(card.status, 404);
+  const anna = { authorization: `Bearer ${await played.token('usr_anna', 'customer')}` };
+  t.equal((await call({ url: '/api/v1/orders/ord_1', headers: anna })).status, 200);
+  t.equal(
+    (
+      await call({
+        url: '/api/v1/orders/ord_1',
+        headers: { authorization: `Bearer ${await played.token('usr_op', 'operator')}` },
+      })
+    ).status,
+    200,
+    'staff may',
+  );
+});
+
+t.test('tokens: none, expired, of another key, unsigned, of another role', async (t) => {
+  const ticker = handTicker();
+  const { call, played } = await surface(t, 'public', playedParts(ticker));
+  played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+  const read = (authorization?: string) =>
+    call({ url: '/api/v1/orders/ord_1', headers: authorization === undefined ? {} : { authorization } });
+  const good = await played.token('usr_anna', 'customer', 60);
+  t.equal((await read(`Bearer ${good}`)).status, 200);
+  const none = await read();
+  t.match(none, { status: 401, json: { code: 'P-20' } });
+  t.equal(none.headers['www-authenticate'], 'Bearer');
+  t.equal((await read('Basic dXNyOnB3')).status, 401);
+  t.equal((await read(`Bearer ${good.slice(0, -4)}AAAA`)).status, 401, 'a changed signature');
+  const [, payload] = good.split('.');
+  t.equal(
+    (await read(`Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`)).status,
+    401,
+    'alg none',
+  );
+  const symmetric = await new SignJWT({ role: 'admin' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject('usr_anna')
+    .setIssuer('emboss-development')
+    .setAudience('emboss')
+    .setExpirationTime('1h')
+    .sign(Buffer.from('a-secret-for-tests-only'));
+  t.equal((await read(`Bearer ${symmetric}`)).status, 401, 'a symmetric key');
+  t.match(await read(`Bearer ${await played.token('cou_1', 'courier')}`), { status: 403, json: { code: 'P-21' } });
+  ticker.advance(120_000);
+  t.equal((await read(`Bearer ${good}`)).status, 401, 'expired');
+});
+
+t.test(
+  'P3: a read has an ETag with version and counter, honours a floor, and says when a version was lost',
+  async (t) => {
+    const { call, bearer, played } = await orders(t);
+    const view = playedView('ord_1', 'usr_anna');
+    played.ordering.views.set('ord_1', { ...view, version: 9 as never, announced: 7, counter: 4 });
+    const read = (headers: Record<string, string> = {}) =>
+      call({ url: '/api/v1/orders/ord_1', headers: { authorization: bearer, ...headers } });
+    const plain = await read();
+    t.equal(plain.headers.etag, '"v7-4"');
+    t.match(plain.json, { orderId: 'ord_1', version: 7 });
+    const same = await read({ 'if-none-match': '"v7-4"' });
+    t.match(same, { status: 304, text: '' });
+    t.equal(
+      (await read({ 'if-none-match': '"v7-3"' })).status,
+      200,
+      'the same number under another owner is another version',
+    );
+    t.equal((await read({ 'min-version': '9' })).status, 200);
+    t.match(await read({ 'min-version': '10' }), { status: 412, json: { type: '/problems/version-lost', version: 7 } });
+    t.match(await read({ 'min-version': 'ten' }), { status: 400 });
+    played.ordering.isGone = true;
+    t.match(await read(), { status: 503, json: { code: 'P-36' } });
+  },
+);
+
+t.test(
+  'paths: 404, 405 with Allow, 308 for the first contract, problem types that can be followed, health',
+  async (t) => {
+    const { call, bearer, played } = await orders(t);
+    t.match(await call({ url: '/nothing' }), { status: 404, json: { code: 'P-23' } });
+    const put = await call({ method: 'DELETE', url: '/api/v1/orders', headers: { authorization: bearer } });
+    t.match(put, { status: 405, json: { code: 'P-24' } });
+    t.match(put.headers.allow, /POST/);
+    const old = await call({ method: 'POST', url: '/api/v1/order', body: {} });
+    t.equal(old.status, 308);
+    t.equal(old.headers.location, '/api/v1/orders');
+    t.match(await call({ url: '/problems/duplicate-order' }), { status: 200, json: { code: 'P-07' } });
+    t.equal((await call({ url: '/livez' })).status, 200);
+    t.equal((await call({ url: '/readyz' })).status, 200);
+    played.delivery.isGone = true;
+    t.equal((await call({ url: '/livez' })).status, 200, 'alive without Redis');
+    t.match(await call({ url: '/readyz' }), { status: 503 });
+    const traced = await call({ url: '/livez', headers: { 'x-request-id': 'abc-12345' } });
+    t.equal(traced.headers['x-request-id'], 'abc-12345');
+  },
+);
+
+t.test(
+  'internal: roles, development tokens, four eyes carry the subject, commands are checked against the contract',
+  async (t) => {
+    const { call, played } = await surface(t, 'internal');
+    played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+    const issued = await call({
+      method: 'POST',
+      url: '/internal/v1/dev-tokens',
+      body: { subject: 'usr_rev', role: 'reviewer' },
+    });
+    t.equal(issued.status, 201, issued.text);
+    const as = (token: unknown, key = 'k') => ({ authorization: `Bearer ${String(token)}`, 'idempotency-key': key });
+    const customer = await played.token('usr_anna', 'customer');
+    t.equal((await call({ url: '/internal/v1/orders/ord_1', headers: as(customer) })).status, 403);
+    t.equal((await call({ url: '/internal/v1/orders/ord_1', headers: as(issued.json.token) })).status, 200);
+    t.equal((await call({ url: '/internal/v1/shards', headers: {} })).status, 401);
+
+    played.ordering.onAsk = () => applied();
+    const review = await call({
+      method: 'POST',
+      url: '/internal/v1/orders/ord_1/reviews',
+      body: { decision: 'approve', reason: 'looks right' },
+      headers: as(issued.json.token),
+    });
+    t.equal(review.status, 201, review.text);
+    t.match(played.ordering.commands.at(-1)?.event, { type: 'REVIEW_APPROVED', by: 'usr_rev' });
+
+    const operator = await played.token('usr_op', 'operator');
+    const command = (body: object) =>
+      call({
+        method: 'POST',
+        url: '/internal/v1/orders/ord_1/commands',
+        body,
+        headers: as(
+          operator,
+          JSON.stringify(body)
+            .slice(0, 60)
+            .replace(/[^!-~]/g, ''),
+        ),
+      });
+    t.equal((await command({ type: 'REVIEW_APPROVED', reason: 'sneaky' })).status, 403);
+    t.match(await command({ type: 'NO_SUCH', reason: 'because' }), {
+      status: 400,
+      json: { errors: [{ pointer: '/type' }] },
+    });
+    t.match(await command({ type: 'PRINTED', reason: 'callback lost' }), {
+      status: 400,
+      json: { errors: [{ pointer: '/data' }] },
+    });
+    t.equal(
+      (await command({ type: 'PRINTED', reason: 'callback lost', data: { jobId: 'job_1_1', envelopeId: 'EMB-abc' } }))
+        .status,
+      202,
+    );
+    t.match(played.ordering.commands.at(-1)?.event, { type: 'PRINTED', jobId: 'job_1_1', note: 'callback_lost' });
+    t.equal((await command({ type: 'RETRY', reason: '' })).status, 400, 'a reason is required');
+    t.equal((await command({ type: 'xstate.done', reason: 'because' })).status, 400);
+  },
+);
+
+t.test('partners: only signed callbacks are taken, once, and each is told when it is settled', async (t) => {
+  const ticker = handTicker();
+  const { call, played } = await surface(t, 'partner', playedParts(ticker));
+  played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+  const body = JSON.stringify({
+    eventId: 'evt_1',
+    orderId: 'ord_1',
+    check: 'kyc',
+    outcome: 'approved',
+    reason: 'name_mismatch',
+  });
+  const signed = (text = body, at = ticker.now()) => ({
+    'emboss-signature': sign(played.parts.callbackSecret, text, at),
+  });
+  const tell = (text: string, headers: Record<string, string>) =>
+    call({ method: 'POST', url: '/partner/screening/v1/results', body: text, headers });
+  t.equal((await tell(body, {})).status, 401);
+  t.equal((await tell(body.replace('approved', 'rejected'), signed())).status, 401, 'a changed body');
+  t.equal((await tell(body, signed(body, ticker.now() - 3_600_000))).status, 401, 'an old one');
+  played.ordering.onAsk = () => applied({});
+  t.match(await tell(body, signed()), { status: 200, json: { result: 'accepted' } });
+  t.match(played.ordering.commands, [
+    { actor: 'ord_1', messageId: 'p.evt_1', event: { type: 'KYC_APPROVED', nameMatch: false } },
+  ]);
+  played.ordering.onAsk = () => ({ kind: 'running' });
+  t.match(await tell(body, signed()), { status: 200, json: { result: 'duplicate' } });
+  played.ordering.onAsk = () => ({ kind: 'unknown' });
+  t.equal((await tell(body, signed())).status, 503, 'an unknown outcome has to come again');
+  const unknown = body.replace('ord_1', 'ord_2');
+  t.equal((await tell(unknown, signed(unknown))).status, 404);
+  played.ordering.onAsk = () => ({ kind: 'rejected', reason: 'mailbox-full', retryAfterMs: 10 });
+  t.equal((await tell(body, signed())).status, 503);
+
+  // A callback that overtook another is refused, asked for again, and taken once at a later state of the order.
+  const version = played.ordering.views.get('ord_1')?.version ?? 0;
+  const tooEarly = (at: number): AskOutcome => ({
+    kind: 'answered',
+    replayed: false,
+    answer: { kind: 'refused', reason: 'no-transition', version: at as never, counter: 1, allowed: [] },
+  });
+  played.ordering.onAsk = () => tooEarly(version);
+  t.equal((await tell(body, signed())).status, 409, 'not yet: come again');
+  played.ordering.onAsk = ({ messageId }) => (messageId === 'p.evt_1' ? tooEarly(version - 1) : applied({}));
+  t.match(await tell(body, signed()), { status: 200, json: { result: 'accepted' } });
+  t.equal(played.ordering.commands.at(-1)?.messageId, `p.evt_1@${version}`);
+
+  const tracking = JSON.stringify({ eventId: 'evt_2', deliveryId: 'dlv_1_1', code: 'sunny_weather' });
+  t.match(
+    await call({
+      method: 'POST',
+      url: '/partner/carrier/v1/tracking-events',
+      body: tracking,
+      headers: signed(tracking),
+    }),
+    { status: 200, json: { result: 'ignored' } },
+  );
+  played.ordering.isGone = true;
+  t.equal((await tell(body, signed())).status, 503);
+});
+
+t.test('couriers: only their own stops; the code is compared here and goes no further', async (t) => {
+  const { call, played } = await surface(t, 'courier');
+  const delivery = { ...playedView('dlv_1_1', ''), machine: 'delivery', states: ['transport.handover.otp.sent'] };
+  played.delivery.views.set('dlv_1_1', {
+    ...delivery,
+    context: {
+      orderId: 'ord_1',
+      courierId: 'cou_1',
+      attempt: 2,
+      otpTries: 3,
+      personRef: 'ppl_1',
+      addressRef: 'ppl_2',
+      slot: null,
+    },
+  });
+  // What the chart makes of a verdict: the proof is given, or a try is counted.
+  played.delivery.onAsk = ({ event }) =>
+    applied(
+      event.ok === true
+        ? { states: ['transport.handover.otp.verified'] }
+        : { states: ['transport.handover.otp.sent'], triesLeft: 1 },
+    );
+  const as = async (subject: string, key = 'k') => ({
+    authorization: `Bearer ${await played.token(subject, 'courier')}`,
+    'idempotency-key': key,
+  });
+  t.equal((await call({ url: '/courier/v1/stops/dlv_1_1', headers: await as('cou_2') })).status, 404);
+  const shown = await call({ url: '/courier/v1/stops/dlv_1_1', headers: await as('cou_1') });
+  t.match(shown, {
+    status: 200,
+    json: { status: 'handover', allowedActions: ['check_code', 'resend_code', 'report_failure'] },
+  });
+
+  const { codeOf } = await import('../actors/contract/dto.ts');
+  const code = codeOf(played.parts.delivery.digest('otp', 'dlv_1_1', '2'));
+  const check = async (given: string, key: string) =>
+    call({
+      method: 'POST',
+      url: '/courier/v1/stops/dlv_1_1/handover/otp',
+      body: { code: given },
+      headers: await as('cou_1', key),
+    });
+  const wrong = await check(code === '000000' ? '000001' : '000000', 'a');
+  t.match(wrong, { status: 422, json: { code: 'P-17', triesLeft: 1 } });
+  t.match(await check(code, 'b'), { status: 200 });
+  played.delivery.onAsk = () => applied({ states: ['transport.assigning.waitingForSlot'], triesLeft: 5 });
+  t.match(await check(code, 'c'), { status: 423, json: { code: 'P-31', triesLeft: 0 } }, 'the attempt is over');
+  t.match(
+    played.delivery.commands.map(({ event }) => event),
+    [{ type: 'OTP_CHECKED', ok: false, attempt: 2 }, { type: 'OTP_CHECKED', ok: true, attempt: 2 }, {}],
+  );
+  t.notMatch(JSON.stringify(played.delivery.commands), new RegExp(code), 'the code is in no message');
+  t.notMatch(played.logged(), new RegExp(`\\b${code}\\b`), 'and in no log');
+});
+
+t.test('the played client itself is of use only if it keeps records once', async (t) => {
+  const client = new PlayedClient().asClient();
+  t.equal(await client.putRecord('a', '1'), 'stored');
+  t.equal(await client.putRecord('a', '1'), 'same');
+  t.equal(await client.putRecord('a', '2'), 'other');
+});

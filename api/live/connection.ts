@@ -1,0 +1,481 @@
+// One WebSocket: its frames, its limits, its subscriptions.
+//
+//   P2  A subscription first listens, then reads its picture, then sends what it heard above the picture: no gap and no repeat.
+//       What could not be sent in time is sent again from the last version that was, or as one snapshot.
+//
+// Nothing is done inside the socket's callbacks but to check and enqueue; one chain of work per connection does the rest.
+
+import type { ActorView, Client } from '../../runtime/client.ts';
+import type { Principal } from '../auth/tokens.ts';
+import type { Ticker } from '../client/clock.ts';
+import { ApiProblem, problemBody, problemOf } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { Feed, FeedItem } from './feed.ts';
+import { type ClientFrame, closeCodes, parseClientFrame, type ServerFrame } from './protocol.ts';
+import { replayAll, replayOrder } from './replay.ts';
+import { type Pictures, type Topic, topicOf } from './topics.ts';
+
+/** The part of a `ws` socket that is used. */
+export interface Socket {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+
+export interface ConnectionParts {
+  readonly client: Client;
+  readonly feed: Feed;
+  readonly ticker: Ticker;
+  readonly pictures: Pictures;
+  /** Redeems a one-time ticket. */
+  readonly redeem: (ticket: string) => Promise<Principal | undefined>;
+  readonly failed: (error: unknown) => void;
+  readonly newSessionId: () => string;
+}
+
+interface Subscription {
+  readonly id: string;
+  readonly topic: Topic;
+  /** `priming` queues what it hears; `stale` drops it and is read again later. */
+  phase: 'priming' | 'live' | 'stale' | 'ended';
+  queue: FeedItem[];
+  /** One order: last version sent and the counter it was written under. */
+  last: number | undefined;
+  counter: number;
+  lastEventId: string | undefined;
+  /** Many orders: position per shard up to which everything was sent. */
+  positions: Map<number, number> | undefined;
+  unlisten: () => void;
+}
+
+const OPEN = 1;
+const POLL_MS = 100;
+const DRAINED_BYTES = 64 * 1024;
+const CLOSE_WAIT_MS = 2_000;
+
+export class Connection {
+  readonly #socket: Socket;
+  readonly #parts: ConnectionParts;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #timers = new Set<() => void>();
+  #principal: Principal | undefined;
+  #greeted = false;
+  #closed = false;
+  #work: Promise<void> = Promise.resolve();
+  #pending = 0;
+  #missedHeartbeats = 0;
+  #frameBudget: number = limits.framesBurst;
+  #frameBudgetAt: number;
+  #unacked: string[] = [];
+  #laggingSince: number | undefined;
+  #polling = false;
+  #conflatedAt = 0;
+
+  constructor(socket: Socket, parts: ConnectionParts) {
+    this.#socket = socket;
+    this.#parts = parts;
+    this.#frameBudgetAt = parts.ticker.now();
+    this.#later(limits.helloWaitMs, () => {
+      if (this.#principal === undefined) this.close(closeCodes.unauthenticated, 'no hello');
+    });
+    this.#heartbeat();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** A message of the client. `text` is undefined for a binary one. */
+  receive(text: string | undefined): void {
+    if (this.#closed) return;
+    this.#missedHeartbeats = 0;
+    if (!this.#spendFrame() || this.#pending > limits.framesWaitingMax) {
+      this.close(closeCodes.tooMany, 'too many frames');
+      return;
+    }
+    const frame = text === undefined ? undefined : parseClientFrame(text);
+    if (frame === undefined) {
+      this.close(closeCodes.badFrame, 'bad frame');
+      return;
+    }
+
+    if (frame.kind === 'hello') {
+      if (this.#greeted) {
+        this.close(closeCodes.badFrame, 'second hello');
+        return;
+      }
+      this.#greeted = true;
+      this.#enqueue(() => this.#hello(frame.ticket));
+      return;
+    }
+    if (!this.#greeted) {
+      this.close(closeCodes.unauthenticated, 'hello comes first');
+      return;
+    }
+    this.#take(frame);
+  }
+
+  /** Ends it. The reason is for people who debug a client. */
+  close(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.ended();
+    this.#socket.close(code, reason);
+    this.#parts.ticker.after(CLOSE_WAIT_MS, () => this.#socket.terminate());
+  }
+
+  /** The socket is gone: lets go of everything. */
+  ended(): void {
+    this.#closed = true;
+    for (const cancel of this.#timers) cancel();
+    for (const subscription of this.#subscriptions.values()) this.#end(subscription);
+    this.#subscriptions.clear();
+  }
+
+  goaway(reconnectAfterMs: number): void {
+    this.#send({ kind: 'goaway', reconnectAfterMs });
+  }
+
+  // --- Frames ---
+
+  #take(frame: Exclude<ClientFrame, { kind: 'hello' }>): void {
+    switch (frame.kind) {
+      case 'subscribe':
+        this.#enqueue(() => this.#subscribe(frame));
+        return;
+      case 'unsubscribe':
+        this.#enqueue(async () => {
+          const subscription = this.#subscriptions.get(frame.id);
+          if (subscription !== undefined) this.#end(subscription);
+          this.#subscriptions.delete(frame.id);
+        });
+        return;
+      case 'ack': {
+        const index = this.#unacked.lastIndexOf(frame.eventId);
+        if (index >= 0) this.#unacked.splice(0, index + 1);
+        return;
+      }
+      case 'ping':
+        this.#send({ kind: 'pong', t: frame.t });
+        return;
+      case 'pong':
+        return;
+    }
+  }
+
+  async #hello(ticket: string): Promise<void> {
+    const { ticker } = this.#parts;
+    const principal = await this.#parts.redeem(ticket);
+    if (principal === undefined || principal.expiresAt <= ticker.now())
+      return this.close(closeCodes.unauthenticated, 'ticket is not valid');
+    if (this.#closed) return;
+    this.#principal = principal;
+    this.#later(Math.min(principal.expiresAt - ticker.now(), 0x7fffffff), () =>
+      this.close(closeCodes.unauthenticated, 'token expired'),
+    );
+    this.#send({
+      kind: 'welcome',
+      sessionId: this.#parts.newSessionId(),
+      heartbeatMs: limits.heartbeatMs,
+      resumeWindowMs: limits.resumeWindowMs,
+      serverTime: new Date(ticker.now()).toISOString(),
+    });
+  }
+
+  async #subscribe(frame: Extract<ClientFrame, { kind: 'subscribe' }>): Promise<void> {
+    const principal = this.#principal;
+    if (principal === undefined) return; // The ticket was refused; the socket is closing.
+    if (this.#subscriptions.has(frame.id))
+      return this.#refuse(
+        frame.id,
+        new ApiProblem('validation-failed', { errors: [{ pointer: '/id', code: 'in-use' }] }),
+      );
+    if (this.#subscriptions.size >= limits.subscriptionsMax)
+      return this.close(closeCodes.tooMany, 'too many subscriptions');
+    const topic = topicOf(frame.topic, principal);
+    if (topic === 'unknown') return this.#refuse(frame.id, new ApiProblem('not-found'));
+    if (topic === 'forbidden') return this.#refuse(frame.id, new ApiProblem('forbidden'));
+
+    const subscription: Subscription = {
+      id: frame.id,
+      topic,
+      phase: 'priming',
+      queue: [],
+      last: frame.since,
+      counter: 0,
+      lastEventId: frame.lastEventId,
+      positions:
+        frame.cursor === undefined
+          ? undefined
+          : new Map(Object.entries(frame.cursor).map(([shard, at]) => [Number(shard), at])),
+      unlisten: () => undefined,
+    };
+    subscription.unlisten = this.#parts.feed.listen(topic.key, (item) => this.#offer(subscription, item));
+    this.#subscriptions.set(frame.id, subscription);
+    await this.#prime(subscription, principal);
+  }
+
+  // --- Subscriptions ---
+
+  /** What the feed brings. Runs inside the feed's turn: checks, sends or queues, never waits. */
+  #offer(subscription: Subscription, item: FeedItem): void {
+    if (subscription.phase === 'priming') {
+      subscription.queue.push(item);
+      if (subscription.queue.length > limits.primingEventsMax) this.#stale(subscription);
+    } else if (subscription.phase === 'live') {
+      this.#deliver(subscription, item);
+    }
+  }
+
+  #deliver(subscription: Subscription, item: FeedItem): void {
+    if (subscription.topic.kind === 'order') {
+      const last = subscription.last ?? 0;
+      if (item.version <= last) {
+        // A version seen before, written by a later owner: the server lost its tail and went on.
+        if (item.counter > subscription.counter) this.#stale(subscription);
+        return;
+      }
+      if (!this.#sendEvent(subscription, item)) return;
+      subscription.last = item.version;
+      subscription.counter = Math.max(subscription.counter, item.counter);
+      subscription.lastEventId = item.eventId;
+    } else if (this.#sendEvent(subscription, item)) {
+      subscription.positions?.set(item.shard, item.position);
+    }
+  }
+
+  #stale(subscription: Subscription): void {
+    subscription.phase = 'stale';
+    subscription.queue = [];
+    this.#poll();
+  }
+
+  /** Reads what the subscription needs first, sends it, then what was heard meanwhile. */
+  async #prime(subscription: Subscription, principal: Principal): Promise<void> {
+    try {
+      const sent =
+        subscription.topic.kind === 'order'
+          ? await this.#primeOrder(subscription, subscription.topic, principal)
+          : await this.#primeMany(subscription, subscription.topic, principal);
+      if (!sent || subscription.phase !== 'priming') return;
+      const queue = subscription.queue;
+      subscription.queue = [];
+      subscription.phase = 'live';
+      for (const item of queue) {
+        if (isLive(subscription)) this.#deliver(subscription, item);
+      }
+    } catch (error) {
+      this.#parts.failed(error);
+      this.#refuse(subscription.id, problemOf(error));
+    }
+  }
+
+  async #primeOrder(
+    subscription: Subscription,
+    topic: Extract<Topic, { kind: 'order' }>,
+    principal: Principal,
+  ): Promise<boolean> {
+    const { client, pictures } = this.#parts;
+    const view = await client.read(topic.actor);
+    const state = pictures.order(view, principal);
+    if (view === undefined || state === undefined) {
+      this.#refuse(subscription.id, new ApiProblem('not-found'));
+      return false;
+    }
+    const since = subscription.last;
+    if (since !== undefined) {
+      const from = { since, head: view.announced, lastEventId: subscription.lastEventId };
+      const replay = await replayOrder(client, topic.actor, from);
+      if (replay.kind === 'items') {
+        subscription.counter = Math.max(subscription.counter, view.counter);
+        return this.#sendAll(subscription, replay.items);
+      }
+      if (!this.#send({ kind: 'gap', id: subscription.id, topic: topic.name, from: since, to: view.announced }))
+        return false;
+    }
+    return this.#sendSnapshot(subscription, view, state);
+  }
+
+  #sendSnapshot(subscription: Subscription, view: ActorView, state: { readonly [field: string]: unknown }): boolean {
+    const { id, topic } = subscription;
+    if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: view.announced, state })) return false;
+    subscription.last = view.announced;
+    subscription.counter = view.counter;
+    subscription.lastEventId = undefined; // The counter of a snapshot is that of the reading, not of the writing.
+    return true;
+  }
+
+  /** For a client that does not acknowledge: the latest picture of each order instead of every change of it. */
+  async #conflate(subscription: Subscription, principal: Principal): Promise<void> {
+    if (subscription.phase !== 'stale' || subscription.topic.kind !== 'order') return;
+    const view = await this.#parts.client.read(subscription.topic.actor);
+    const state = this.#parts.pictures.order(view, principal);
+    if (view === undefined || state === undefined || view.announced === subscription.last) return;
+    if (subscription.phase === 'stale') this.#sendSnapshot(subscription, view, state);
+  }
+
+  async #primeMany(
+    subscription: Subscription,
+    topic: Exclude<Topic, { kind: 'order' }>,
+    principal: Principal,
+  ): Promise<boolean> {
+    const { client, feed, pictures } = this.#parts;
+    const heads = new Map(feed.heads); // What lies above comes by the feed; the subscription listens already.
+    subscription.queue = [];
+    if (subscription.positions !== undefined) {
+      const cursor = Object.fromEntries(subscription.positions);
+      const wanted = (item: FeedItem): boolean => topic.kind === 'all' || item.owner === topic.owner;
+      const replay = await replayAll(client, cursor, heads, wanted);
+      if (replay.kind === 'items') {
+        const sent = this.#sendAll(subscription, replay.items);
+        if (sent) for (const [shard, head] of heads) subscription.positions.set(shard, head);
+        return sent;
+      }
+      if (!this.#send({ kind: 'gap', id: subscription.id, topic: topic.name, from: 0, to: 0 })) return false;
+    }
+    const state = topic.kind === 'all' ? await pictures.all() : await pictures.mine(principal);
+    const cursor = Object.fromEntries(heads);
+    if (!this.#send({ kind: 'snapshot', id: subscription.id, topic: topic.name, version: 0, state, cursor }))
+      return false;
+    subscription.positions = heads;
+    return true;
+  }
+
+  /** Sends a replay; false when the socket could not take all of it, and then the rest is read again later. */
+  #sendAll(subscription: Subscription, items: readonly FeedItem[]): boolean {
+    for (const item of items) {
+      if (!this.#sendEvent(subscription, item)) return false;
+      if (subscription.topic.kind === 'order') {
+        subscription.last = item.version;
+        subscription.lastEventId = item.eventId;
+      } else {
+        subscription.positions?.set(item.shard, item.position);
+      }
+    }
+    return true;
+  }
+
+  #end(subscription: Subscription): void {
+    subscription.phase = 'ended';
+    subscription.queue = [];
+    subscription.unlisten();
+  }
+
+  #refuse(id: string, problem: ApiProblem): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription !== undefined && problem.slug !== 'validation-failed') {
+      this.#end(subscription);
+      this.#subscriptions.delete(id);
+    }
+    this.#send({ kind: 'error', id, problem: problemBody(problem, 'ws') });
+  }
+
+  // --- Sending, and what follows when the other side is slow ---
+
+  #sendEvent(subscription: Subscription, item: FeedItem): boolean {
+    if (subscription.phase === 'stale' || subscription.phase === 'ended') return false;
+    const text = `{"kind":"event","id":${JSON.stringify(subscription.id)},"topic":${JSON.stringify(subscription.topic.name)},${item.tail}}`;
+    if (this.#unacked.length >= limits.unackedMax || !this.#fits(text)) {
+      for (const each of this.#subscriptions.values()) if (each.phase !== 'ended') this.#stale(each);
+      return false;
+    }
+    this.#unacked.push(item.eventId);
+    this.#socket.send(text);
+    return true;
+  }
+
+  /** False when the socket cannot take it: everything that is subscribed is then read again later. */
+  #send(frame: ServerFrame): boolean {
+    if (this.#closed || this.#socket.readyState !== OPEN) return false;
+    const text = JSON.stringify(frame);
+    if (frame.kind === 'snapshot' && !this.#fits(text)) {
+      for (const each of this.#subscriptions.values()) if (each.phase !== 'ended') this.#stale(each);
+      return false;
+    }
+    this.#socket.send(text);
+    return true;
+  }
+
+  #fits(text: string): boolean {
+    if (this.#socket.readyState !== OPEN) return false;
+    return this.#socket.bufferedAmount + Buffer.byteLength(text) < limits.bufferedBytesMax;
+  }
+
+  /** Waits until the socket has drained and the client has acknowledged, then reads the stale subscriptions again. */
+  #poll(): void {
+    if (this.#polling || this.#closed) return;
+    this.#polling = true;
+    this.#later(POLL_MS, () => {
+      this.#polling = false;
+      const now = this.#parts.ticker.now();
+      if (this.#socket.bufferedAmount > DRAINED_BYTES) {
+        this.#laggingSince ??= now;
+        if (now - this.#laggingSince > limits.slowConsumerMs)
+          return this.close(closeCodes.slowConsumer, 'slow consumer');
+        return this.#poll();
+      }
+      this.#laggingSince = undefined;
+      const principal = this.#principal;
+      if (principal === undefined) return;
+      // Half of the room, so that a client on the edge does not switch at every event.
+      if (this.#unacked.length > limits.unackedMax / 2) {
+        if (now - this.#conflatedAt >= limits.conflateMs) {
+          this.#conflatedAt = now;
+          for (const subscription of this.#subscriptions.values())
+            this.#enqueue(() => this.#conflate(subscription, principal));
+        }
+        return this.#poll();
+      }
+      for (const subscription of this.#subscriptions.values()) {
+        if (subscription.phase !== 'stale') continue;
+        subscription.phase = 'priming';
+        this.#enqueue(() => this.#prime(subscription, principal));
+      }
+    });
+  }
+
+  #heartbeat(): void {
+    this.#later(limits.heartbeatMs, () => {
+      if (this.#missedHeartbeats >= 2) return this.close(closeCodes.heartbeat, 'no heartbeat');
+      this.#missedHeartbeats++;
+      this.#send({ kind: 'ping', t: this.#parts.ticker.now() });
+      this.#heartbeat();
+    });
+  }
+
+  // --- The chain of work, timers, the budget of frames ---
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#pending++;
+    this.#work = this.#work.then(async () => {
+      this.#pending--;
+      if (this.#closed) return;
+      try {
+        await task();
+      } catch (error) {
+        this.#parts.failed(error);
+        this.close(closeCodes.restart, 'try again');
+      }
+    });
+  }
+
+  #later(ms: number, task: () => void): void {
+    const cancel = this.#parts.ticker.after(ms, () => {
+      this.#timers.delete(cancel);
+      if (!this.#closed) task();
+    });
+    this.#timers.add(cancel);
+  }
+
+  #spendFrame(): boolean {
+    const now = this.#parts.ticker.now();
+    const refill = ((now - this.#frameBudgetAt) / 1000) * limits.framesPerSecond;
+    this.#frameBudget = Math.min(limits.framesBurst, this.#frameBudget + Math.max(0, refill)) - 1;
+    this.#frameBudgetAt = now;
+    return this.#frameBudget >= 0;
+  }
+}
+
+/** Asked through a function, since sending may change the phase behind the compiler's back. */
+const isLive = (subscription: Subscription): boolean => subscription.phase === 'live';

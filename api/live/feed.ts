@@ -1,0 +1,137 @@
+// The feed: one reader of the journals per process, and everyone who listens to it.
+//
+//   P2  It follows the journals by position from a known place, so what is committed after `heads` was read comes by here,
+//       in order per shard and once. A listener is told of an entry in the same turn in which `heads` moves past it.
+//
+// It holds no truth: a listener that needs the past asks the client.
+
+import type { Client, Watch } from '../../runtime/client.ts';
+import { pause, type Ticker } from '../client/clock.ts';
+import type { JournalEntry } from '../parts.ts';
+
+/** One visible change of one order. */
+export interface FeedItem {
+  readonly orderId: string;
+  readonly owner: string | undefined;
+  readonly version: number;
+  readonly previous: number;
+  readonly counter: number;
+  readonly shard: number;
+  readonly position: number;
+  readonly eventId: string;
+  /** The event's fields from `eventId` on as JSON text without braces, made once for all who listen. */
+  readonly tail: string;
+  readonly event: {
+    readonly type: string;
+    readonly occurredAt: string;
+    readonly data: { readonly [field: string]: unknown };
+  };
+}
+
+export type Listener = (item: FeedItem) => void;
+
+export interface Feed {
+  /** Position handled per shard. Complete once `start` has resolved. */
+  readonly heads: ReadonlyMap<number, number>;
+  /** Reads where the journals stand and follows them from there. Throws when the store cannot be reached. */
+  start(): Promise<void>;
+  /** Keys: `order:<id>`, `owner:<user>`, `all`. Returns what ends it. */
+  listen(key: string, listener: Listener): () => void;
+  close(): Promise<void>;
+}
+
+const RETRY_MS = 500;
+
+/** The visible part of a journal entry, or undefined when it shows nothing. `announcement.data.owner` is taken off here. */
+export function feedItem(entry: JournalEntry): FeedItem | undefined {
+  const { announcement, actor, sequence } = entry;
+  if (entry.kind !== 'moved' || announcement === undefined || actor === undefined || sequence === undefined)
+    return undefined;
+  const { owner, ...data } = announcement.data;
+  const counter = Number.parseInt(entry.token, 10) || 0;
+  const eventId = `${actor}:${sequence}-${counter}`;
+  const occurredAt = new Date(entry.at).toISOString();
+  const event = { type: announcement.type, occurredAt, data };
+  const previous = entry.previous ?? 0;
+  const fields = { eventId, orderId: actor, version: sequence, previous, ...event, at: [entry.shard, entry.position] };
+  return {
+    orderId: actor,
+    owner: ownerOf(owner, entry),
+    version: sequence,
+    previous,
+    counter,
+    shard: entry.shard,
+    position: entry.position,
+    eventId,
+    tail: JSON.stringify(fields).slice(1, -1),
+    event,
+  };
+}
+
+/** From the announcement; of a creation also from its input. */
+function ownerOf(announced: unknown, { input }: JournalEntry): string | undefined {
+  if (typeof announced === 'string') return announced;
+  return typeof input?.userId === 'string' ? input.userId : undefined;
+}
+
+export function createFeed(client: Client, ticker: Ticker, failed: (error: unknown) => void): Feed {
+  const heads = new Map<number, number>();
+  const counters = new Map<number, number>();
+  const listeners = new Map<string, Set<Listener>>();
+  const stop = new AbortController();
+  let watch: Watch | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  const tell = (key: string, item: FeedItem): void => {
+    for (const listener of listeners.get(key) ?? []) listener(item);
+  };
+  const take = (entry: JournalEntry): void => {
+    const counter = Number.parseInt(entry.token, 10) || 0;
+    // A position at or below the head is a repeat, unless a later owner wrote it: then the server lost its tail.
+    if (entry.position <= (heads.get(entry.shard) ?? 0) && counter <= (counters.get(entry.shard) ?? 0)) return;
+    heads.set(entry.shard, entry.position);
+    counters.set(entry.shard, counter);
+    const item = feedItem(entry);
+    if (item === undefined) return;
+    tell(`order:${item.orderId}`, item);
+    if (item.owner !== undefined) tell(`owner:${item.owner}`, item);
+    tell('all', item);
+  };
+  const follow = async (): Promise<void> => {
+    // Ends by `close` alone: whatever breaks the watch, the next one begins where this one stopped.
+    while (!stop.signal.aborted) {
+      try {
+        watch = client.watch({ from: new Map(heads), signal: stop.signal });
+        for await (const entry of watch) take(entry);
+      } catch (error) {
+        if (!stop.signal.aborted) failed(error);
+      }
+      await pause(ticker, RETRY_MS, stop.signal);
+    }
+  };
+
+  return {
+    heads,
+    async start() {
+      for (const view of await client.shardViews()) {
+        heads.set(view.shard, view.head);
+        counters.set(view.shard, Number.parseInt(view.token ?? '', 10) || 0);
+      }
+      running = follow();
+    },
+    listen(key, listener) {
+      const set = listeners.get(key) ?? new Set();
+      set.add(listener);
+      listeners.set(key, set);
+      return () => {
+        set.delete(listener);
+        if (set.size === 0 && listeners.get(key) === set) listeners.delete(key);
+      };
+    },
+    async close() {
+      stop.abort();
+      watch?.close();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,112 @@
+// The api process: settings, clients of both contexts, the live hub, and one listener per surface.
+//
+// It stops in this order: not ready, no new connections, goodbye to the live ones, what is in hand, then the clients.
+
+import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import { DELIVERY, ORDERING } from '../actors/contract/index.ts';
+import { loadSettings, type Settings, SettingsError } from '../actors/contract/settings.ts';
+import { people } from '../actors/people/index.ts';
+import { type Client, connect } from '../runtime/client.ts';
+import { createSurface, surfaces } from './app.ts';
+import { developmentTokens, issuerTokens, type Tokens } from './auth/tokens.ts';
+import { pause, systemTicker } from './client/clock.ts';
+import type { SurfaceName } from './frame.ts';
+import { limits } from './limits.ts';
+import { createHub } from './live/hub.ts';
+import { createLog } from './log.ts';
+import type { Parts } from './parts.ts';
+import { picturesOf } from './pictures.ts';
+
+const settings = settingsOrExit();
+const log = createLog({ level: settings.logLevel });
+for (const notice of settings.notices) log.warn(notice);
+
+const closing = new AbortController();
+const opened: { close(): Promise<unknown> }[] = [];
+closeWithGrace({ delay: limits.drainMs, logger: log }, async ({ signal, err }) => {
+  if (err !== undefined) log.error({ err }, 'stopping after an error');
+  else log.info({ signal }, 'stopping');
+  closing.abort();
+  for (const each of opened.reverse()) await each.close();
+  log.info('stopped');
+});
+
+await serve();
+
+async function serve(): Promise<void> {
+  const ordering = await connected(ORDERING, settings.orderingRedisUrl);
+  const delivery = await connected(DELIVERY, settings.deliveryRedisUrl);
+  const hub = createHub({
+    client: ordering,
+    ticker: systemTicker,
+    pictures: picturesOf(ordering),
+    failed: (error) => log.warn({ err: error }, 'live'),
+  });
+  await hub.start();
+
+  const parts: Parts = {
+    ordering,
+    delivery,
+    people: people(ordering),
+    tokens: tokensOf(settings),
+    hub,
+    ticker: systemTicker,
+    log,
+    callbackSecret: settings.partnerSecret,
+    origins: settings.origins,
+    accepting: () => !closing.signal.aborted,
+  };
+  const apps = await Promise.all(surfaces.map(async (name) => ({ name, app: await createSurface(name, parts) })));
+  for (const { app } of apps) opened.push(app);
+  opened.push({ close: () => hub.drain() }); // Last in, first out: the live ones hear it before their listener closes.
+  for (const { name, app } of apps) await listen(name, app);
+  log.info('ready');
+}
+
+async function listen(name: SurfaceName, app: FastifyInstance): Promise<void> {
+  await app.listen({
+    host: settings.host,
+    port: settings.ports[name],
+    listenTextResolver: (address) => `listening at ${address}`,
+  });
+}
+
+const STORE_RETRY_MS = 500;
+
+/** Waits for the store, which may start after us. Any other error ends the process: a setting is wrong, or the server too weak. */
+async function connected(namespace: string, url: string): Promise<Client> {
+  for (let tries = 0; ; tries++) {
+    try {
+      const { secret, durability, shards, timeScale } = settings;
+      const client = await connect({ namespace, url, secret, durability, config: { shards, timeScale } });
+      opened.push(client);
+      return client;
+    } catch (error) {
+      const code = (error as { code?: unknown }).code;
+      if (code !== 'redis-unavailable' || closing.signal.aborted) throw error;
+      if (tries % 20 === 0) log.warn({ namespace, code }, 'waiting for the store');
+      await pause(systemTicker, STORE_RETRY_MS, closing.signal);
+    }
+  }
+}
+
+function tokensOf({ authJwksUrl, authIssuer, secret }: Settings): Tokens {
+  if (authJwksUrl !== undefined && authIssuer !== undefined) {
+    return issuerTokens({ jwksUrl: authJwksUrl, issuer: authIssuer }, systemTicker);
+  }
+  log.warn(
+    'DEVELOPMENT TOKENS: POST /internal/v1/dev-tokens gives a token for any subject and role to whoever reaches the internal port.',
+  );
+  return developmentTokens(secret, systemTicker);
+}
+
+function settingsOrExit(): Settings {
+  try {
+    return loadSettings();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}

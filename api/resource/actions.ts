@@ -1,0 +1,29 @@
+// Actions: what a caller may do, in the words of the API. Only what has a route here is named.
+
+const publicNames: { readonly [event: string]: string } = {
+  CANCEL: 'cancel',
+  ACTIVATE: 'activate',
+  SLOT_CHOSEN: 'choose_slot',
+};
+
+const courierNames: { readonly [event: string]: string } = {
+  SCANNED: 'scan',
+  OUT_FOR_DELIVERY: 'depart',
+  ARRIVED: 'arrive',
+  START_HANDOVER: 'start_handover',
+  ID_SCANNED: 'check_id',
+  OTP_CHECKED: 'check_code',
+  OTP_RESEND: 'resend_code',
+  SIGNATURE_CAPTURED: 'capture_signature',
+  PHOTO_CAPTURED: 'capture_photo',
+  ATTEMPT_FAILED: 'report_failure',
+  RECEIVED: 'receive_return',
+};
+
+const named = (names: { readonly [event: string]: string }, allowed: readonly string[]): readonly string[] =>
+  [...new Set(allowed.flatMap((event) => names[event] ?? []))].sort();
+
+/** Names for the customer of what the chart allows. */
+export const customerActions = (allowed: readonly string[]): readonly string[] => named(publicNames, allowed);
+/** Names for the courier. */
+export const courierActions = (allowed: readonly string[]): readonly string[] => named(courierNames, allowed);
