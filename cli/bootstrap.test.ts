@@ -48,10 +48,12 @@ function smallProject(test: Test): string {
 /** Node without what tap slips into the processes of a test: the compiler does not run under it. */
 const NODE = ['-u', 'NODE_OPTIONS', process.execPath] as const;
 
-/** Runs the bootstrap of a project; in the environment of a person's shell, not of this test run. */
+/** The environment of a person's shell, not of this test run. */
+const SHELL = { PATH: process.env.PATH, HOME: process.env.HOME };
+
+/** Runs the bootstrap of a project to its end. */
 function bootstrap(folder: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
-  const { PATH, HOME } = process.env;
-  return spawnSync('env', [...NODE, ...args], { cwd: folder, encoding: 'utf8', env: { PATH, HOME, ...more } });
+  return spawnSync('env', [...NODE, ...args], { cwd: folder, encoding: 'utf8', env: { ...SHELL, ...more } });
 }
 
 t.test('a bare tree builds itself, keeps stdout clean, and passes arguments and exit codes through', async (t) => {
@@ -129,6 +131,7 @@ function run(folder: string): Promise<{ code: number | null; words: string }> {
     const child = spawn('env', [...NODE, 'cli/bootstrap.mjs', 'build'], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: SHELL,
     });
     let words = '';
     child.stderr.on('data', (chunk: Buffer) => {
@@ -144,7 +147,11 @@ t.test('a program run through the bootstrap is that very process: its signals an
     join(folder, 'cli/main.ts'),
     `// Waits.\nprocess.on('SIGTERM', () => process.exit(5));\nsetInterval(() => {}, 1000);\nconsole.log(process.pid);\n`,
   );
-  const child = spawn('env', [...NODE, 'cli/emboss.mjs'], { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn('env', [...NODE, 'cli/emboss.mjs'], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: SHELL,
+  });
   const said = await new Promise<string>((resolve) =>
     child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())),
   );
@@ -152,7 +159,7 @@ t.test('a program run through the bootstrap is that very process: its signals an
   child.kill('SIGTERM');
   t.equal(await new Promise((resolve) => child.once('close', resolve)), 5);
 
-  const env = { ...process.env, EMBOSS_SUPERVISED: '1' };
+  const env = { ...SHELL, EMBOSS_SUPERVISED: '1' };
   const orphan = spawn('env', [...NODE, 'cli/emboss.mjs'], { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'], env });
   await new Promise((resolve) => orphan.stdout.once('data', resolve));
   const began = monotonic();

@@ -2,8 +2,17 @@
 
 import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../actors/contract/settings.ts';
+import { auditCommand } from './commands/audit.ts';
+import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { orderCommand } from './commands/order.ts';
+import { parkedCommand } from './commands/parked.ts';
+import { discardCommand, redriveCommand } from './commands/redrive.ts';
+import { shardsCommand } from './commands/shards.ts';
+import { timersCommand } from './commands/timers.ts';
 import { upCommand } from './commands/up.ts';
+import { watchCommand } from './commands/watch.ts';
+import { workersCommand } from './commands/workers.ts';
 import { CliFailure, EXIT } from './failure.ts';
 
 const program = new Command('emboss')
@@ -19,8 +28,23 @@ Exit codes: 0 done, 1 failed, 2 wrong call, 69 no Redis or no running system, 78
 Settings come from the environment: docs/settings.md.`,
   );
 
-for (const command of [upCommand(), doctorCommand()]) {
+const commands = [
+  upCommand(),
+  demoCommand(),
+  orderCommand(),
+  watchCommand(),
+  shardsCommand(),
+  workersCommand(),
+  timersCommand(),
+  parkedCommand(),
+  redriveCommand(),
+  discardCommand(),
+  auditCommand(),
+  doctorCommand(),
+];
+for (const command of commands) {
   program.addCommand(command.copyInheritedSettings(program));
+  for (const verb of command.commands) verb.copyInheritedSettings(command);
 }
 
 try {

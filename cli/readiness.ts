@@ -23,6 +23,8 @@ export async function untilReady({ urls, all, givenUp, readyMsMax, signal }: Awa
   const deadline = monotonic() + readyMsMax;
   const conditions = [
     { id: 'api.1', name: 'the api', holds: () => isReady(`${urls.public}/readyz`) },
+    { id: 'ordering.1', name: 'the ordering workers', holds: () => allOwned(`${urls.public}/readyz`, 'ordering') },
+    { id: 'delivery.1', name: 'the delivery workers', holds: () => allOwned(`${urls.public}/readyz`, 'delivery') },
     { id: 'partners.1', name: 'the partner simulators', holds: () => accepts(urls.simulator) },
   ];
   for (const { id, name, holds } of conditions.filter((condition) => all.has(condition.id))) {
@@ -35,6 +37,18 @@ export async function untilReady({ urls, all, givenUp, readyMsMax, signal }: Awa
       }
       await pause(POLL_MS);
     }
+  }
+}
+
+/** Every shard of the context has an owner, as the api sees it. A system without an api has nobody to ask, and nobody who waits. */
+async function allOwned(url: string, context: 'ordering' | 'delivery'): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(ASK_MS_MAX) });
+    const body = (await response.json()) as { readonly owned?: { readonly [context: string]: string } };
+    const [owned, all] = (body.owned?.[context] ?? '').split('/');
+    return !response.ok || owned === undefined || owned === '' || owned === all;
+  } catch {
+    return true;
   }
 }
 

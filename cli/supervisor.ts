@@ -36,7 +36,7 @@ import { wallTime } from './time.ts';
 /** For two cores: one worker more than needed where failover is to be seen. Types not named here get one process. */
 const SCALE_DEFAULT: Scale = { api: 1, ordering: 2, delivery: 1, partners: 1 };
 const READY_MS_MAX = 60_000;
-const STOP_MS_MAX = 10_000;
+const STOP_MS_MAX = 20_000; // Above what a worker takes at most: 10 s to drain, then release, leave, close.
 
 export type { System, SystemOptions } from './system.ts';
 
@@ -148,7 +148,7 @@ class LiveSystem implements System {
     this.urls = urlsOf(parts.settings.host, parts.ports);
     this.redisUrl = parts.redis.url;
     this.env = processEnvironment(parts, this.urls);
-    this.settings = checkedSettings(this.env);
+    this.settings = checkedSettings({ ...this.env, EMBOSS_SUPERVISED: undefined }); // With the notices, for whoever started us.
     this.#all = processesOf(parts, this.env, {
       changed: () => this.#note(),
       givenUp: (id, why) => this.#givenUp.set(id, why),
@@ -228,6 +228,7 @@ class LiveSystem implements System {
 
   #killAll(): void {
     for (const one of this.#all.values()) one.abandon();
+    forgetRunning(this.#parts.settings.dataDir);
   }
 
   #pick(ids: readonly string[] | undefined): Supervised[] {

@@ -52,7 +52,11 @@ function checkAlone(takenBy: Map<string, string>, entry: JournalEntry, ack: Ack,
   const command = `${ack.scope} ${ack.key}`;
   const other = takenBy.get(step);
   if (other !== undefined && other !== command)
-    findings.violated('I1', ack.actor, `version ${ack.version} was given as the answer to "${other}" and to "${command}"`);
+    findings.violated(
+      'I1',
+      ack.actor,
+      `version ${ack.version} was given as the answer to "${other}" and to "${command}"`,
+    );
   takenBy.set(step, command);
 }
 
@@ -70,7 +74,7 @@ function parsedLine(line: string): Ack | undefined {
   try {
     const value = JSON.parse(line) as Partial<Ack> | null;
     const isAck = typeof value?.actor === 'string' && typeof value.key === 'string' && typeof value.status === 'number';
-    return isAck ? { scope: '', at: '', ...(value as Ack) } : undefined;
+    return isAck ? { ...(value as Ack), scope: value.scope ?? '', at: value.at ?? '' } : undefined;
   } catch {
     return undefined;
   }

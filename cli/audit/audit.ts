@@ -2,12 +2,14 @@
 //
 // It writes nothing, may run beside a working system, and can fail: each check has a test that shows it forged evidence.
 
+import { charts as deliveryCharts } from '../../actors/delivery/registration.ts';
+import { charts as orderingCharts } from '../../actors/ordering/registration.ts';
 import { readLedger } from '../../actors/partners/ledger.ts';
 import type { Client } from '../../runtime/client.ts';
 import type { Hosted } from '../../runtime/hosting.ts';
-import { charts } from '../../runtime/statechart/charts.ts';
-import type { Behaviour } from '../../runtime/statechart/behaviour.ts';
+import { type Behaviour, charts } from '../../runtime/testing/index.ts';
 import { answeredEntries, checkAcks } from './acknowledged.ts';
+import { causeOf } from './cause.ts';
 import { checkDeliveries, checkLedger, startedKeys } from './effects.ts';
 import type { Ack, ChartOf, ContextEvidence } from './evidence.ts';
 import { Findings, type InvariantReport, type Violation } from './findings.ts';
@@ -17,8 +19,8 @@ import { readContext } from './reading.ts';
 export interface AuditSources {
   readonly ordering: Client;
   readonly delivery: Client;
-  /** Registrations of all charts that run there: journals are replayed through them. */
-  readonly hosted: readonly Hosted[];
+  /** Registrations of the charts that run there, through which journals are replayed. Default: those of both contexts. */
+  readonly hosted?: readonly Hosted[] | undefined;
   /** Base address of the partners; left out, their ledger is not looked at. */
   readonly ledgerUrl?: string | undefined;
   readonly acks?: readonly Ack[] | undefined;
@@ -33,19 +35,32 @@ export interface AuditReport {
   readonly parked: readonly { readonly actor: string; readonly context: string; readonly words: string }[];
   /** Orders that ended as failed. */
   readonly failed: readonly string[];
-  readonly counts: { readonly actors: number; readonly entries: number; readonly claims: number; readonly refused: number };
+  readonly counts: {
+    readonly actors: number;
+    readonly entries: number;
+    readonly claims: number;
+    readonly refused: number;
+  };
   readonly remarks: readonly string[];
 }
 
 /** Reads and checks everything. Memory grows with the journals: about 2 KB an entry. */
-export async function audit(sources: AuditSources): Promise<AuditReport> {
+export const audit = async (sources: AuditSources): Promise<AuditReport> => check(await gather(sources));
+
+/** Reads what `check` needs. */
+export async function gather(sources: AuditSources): Promise<Evidence> {
   // The ledger first: whatever it has was started by then, so the journals read after it say so.
   const ledger = sources.ledgerUrl === undefined ? undefined : await readLedger(sources.ledgerUrl);
   const contexts = await Promise.all([
     readContext('ordering', sources.ordering),
     readContext('delivery', sources.delivery),
   ]);
-  return check({ contexts, ledger, acks: sources.acks, chartOf: chartsOf(sources.hosted) });
+  return {
+    contexts,
+    ledger,
+    acks: sources.acks,
+    chartOf: chartsOf(sources.hosted ?? [...orderingCharts, ...deliveryCharts]),
+  };
 }
 
 const chartsOf = (hosted: readonly Hosted[]): ChartOf => {
@@ -63,8 +78,7 @@ export interface Evidence {
 /** Checks what was read. Pure. */
 export function check({ contexts, ledger, acks, chartOf }: Evidence): AuditReport {
   const findings = new Findings();
-  for (const { context, shards } of contexts)
-    for (const shard of shards) checkShard(context, shard, chartOf, findings);
+  for (const { context, shards } of contexts) for (const shard of shards) checkShard(context, shard, chartOf, findings);
 
   const shards = contexts.flatMap((context) => context.shards);
   const entries = shards.flatMap((shard) => shard.entries);
@@ -72,7 +86,10 @@ export function check({ contexts, ledger, acks, chartOf }: Evidence): AuditRepor
   const isWhole = shards.every((shard) => (shard.entries[0]?.position ?? 1) === 1);
   if (ledger === undefined) findings.remark('the partners’ ledger was not looked at');
   else checkLedger(ledger, isWhole ? startedKeys(entries) : undefined, findings);
-  checkDeliveries(actors.filter(({ view }) => view.machine === 'delivery'), findings);
+  checkDeliveries(
+    actors.filter(({ view }) => view.machine === 'delivery'),
+    findings,
+  );
   if (acks === undefined) findings.remark('no log of acknowledged commands was given (--acks)');
   else checkAcks(acks, answeredEntries(entries), findings);
 
@@ -92,11 +109,4 @@ export function check({ contexts, ledger, acks, chartOf }: Evidence): AuditRepor
     },
     remarks: findings.remarks,
   };
-}
-
-/** The error an actor is parked with, in a line. */
-export function causeOf(cause: { readonly [field: string]: unknown }): string {
-  const error = cause.error as { readonly name?: string; readonly message?: string } | undefined; // As the runtime stores it.
-  const event = typeof cause.event === 'string' ? `${cause.event}: ` : '';
-  return `${event}${error?.message ?? error?.name ?? 'unknown cause'}`;
 }

@@ -35,7 +35,11 @@ function checkStarted(ledger: Ledger, started: ReadonlySet<string>, findings: Fi
     for (const key of keys) {
       // A follow-up of a late outcome bears the key of the effect it follows.
       if (started.has(key) || started.has(key.replace(/:late$/, ''))) continue;
-      findings.violated('I4', `${effect} ${businessKey}`, `was asked for under ${key}, which no journaled step started`);
+      findings.violated(
+        'I4',
+        `${effect} ${businessKey}`,
+        `was asked for under ${key}, which no journaled step started`,
+      );
     }
   }
 }

@@ -3,7 +3,7 @@
 
 import type { ActorView, ParkedView } from '../../runtime/client.ts';
 import type { JournalEntry } from '../../runtime/messages.ts';
-import type { Behaviour } from '../../runtime/statechart/behaviour.ts';
+import type { Behaviour } from '../../runtime/testing/index.ts';
 
 /** One actor as stored, read so that `version` and `stored` belong together. */
 export interface StoredActor {

@@ -2,8 +2,7 @@
 
 import { actorId } from '../../runtime/ids.ts';
 import type { JournalEntry } from '../../runtime/messages.ts';
-import { replay } from '../../runtime/statechart/replay.ts';
-import { snapshotHash } from '../../runtime/statechart/definition.ts';
+import { replay, snapshotHash } from '../../runtime/testing/index.ts';
 import type { ChartOf, ShardEvidence, StoredActor } from './evidence.ts';
 import type { Findings } from './findings.ts';
 
@@ -51,14 +50,22 @@ export function checkOwners(where: string, entries: readonly JournalEntry[], fin
     const counter = Number.parseInt(entry.token, 10);
     if (entry.kind === 'claimed') {
       if (!(counter > highest))
-        findings.violated('I6', where, `position ${entry.position} is claimed with ${entry.token} after counter ${highest}`);
+        findings.violated(
+          'I6',
+          where,
+          `position ${entry.position} is claimed with ${entry.token} after counter ${highest}`,
+        );
       token = entry.token;
       highest = Math.max(highest, counter);
     } else if (token === undefined) {
       token = entry.token; // The claim was trimmed away.
       highest = counter;
     } else if (entry.token !== token) {
-      findings.violated('I6', where, `position ${entry.position} bears token ${entry.token} while ${token} owns the shard`);
+      findings.violated(
+        'I6',
+        where,
+        `position ${entry.position} bears token ${entry.token} while ${token} owns the shard`,
+      );
     }
   }
 }
@@ -123,7 +130,11 @@ export function checkStored(
   } else if (!hashes.has(stored.version)) {
     findings.violated('I3', actor, `is stored at version ${stored.version}, its journal ends at ${hashes.size}`);
   } else if (hashes.get(stored.version) !== snapshotHash(stored.stored)) {
-    findings.violated('I2', actor, `the stored snapshot of version ${stored.version} is not what its journal replays to`);
+    findings.violated(
+      'I2',
+      actor,
+      `the stored snapshot of version ${stored.version} is not what its journal replays to`,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 // A supervised process ends with its supervisor, also when that one is killed with SIGKILL: the supervisor holds the
 // other end of our stdin and never writes, so the end of that stream means that nobody looks after us any more.
 
-const GRACE_MS = 10_000;
+const GRACE_MS = 20_000;
 
 /** Watches stdin; at its end asks this process to stop, and ends it after 10 s if it does not. */
 export function followParent(say) {

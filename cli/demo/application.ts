@@ -56,13 +56,23 @@ export function application(chance: Chance, index: number, now: number): Applica
       timeZone: country.timeZone,
     },
     legalInfo: {
-      consents: (isCredit ? (['personal_data', 'contract', 'credit_bureau'] as const) : (['personal_data', 'contract'] as const)).map(
-        (type) => ({ type, textVersion: '2026-09', acceptedAt: signedAt, channel: chance.pick(['app', 'web'] as const) }),
-      ),
+      consents: (isCredit
+        ? (['personal_data', 'contract', 'credit_bureau'] as const)
+        : (['personal_data', 'contract'] as const)
+      ).map((type) => ({
+        type,
+        textVersion: '2026-09',
+        acceptedAt: signedAt,
+        channel: chance.pick(['app', 'web'] as const),
+      })),
       documents: [{ kind: 'passport', issuingCountry: country.code, numberMasked: `******${chance.digits(3)}` }],
       ...(isCredit ? { agreement: { templateVersion: 'credit-7', signedAt, signature: 'simple_es' as const } } : {}),
     },
-    deliveryInfo: { method, address, ...(method === 'pickup_point' ? { pickupPointId: `pp_${country.code}_${chance.between(1, 40)}` } : {}) },
+    deliveryInfo: {
+      method,
+      address,
+      ...(method === 'pickup_point' ? { pickupPointId: `pp_${country.code}_${chance.between(1, 40)}` } : {}),
+    },
   };
   return { order, phone, geo: address.geo };
 }

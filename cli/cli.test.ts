@@ -1,0 +1,719 @@
+// The audit's checks on forged evidence, the demo's people without a system, and the command line against a real one:
+// a watch that lives through a restart of the api while the demo plays.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { Compile } from 'typebox/compile';
+import { orderRequest } from '../actors/contract/dto.ts';
+import { charts as orderingCharts } from '../actors/ordering/registration.ts';
+import type { Ledger } from '../actors/partners/ledger.ts';
+import { findCardNumbers } from '../actors/people/index.ts';
+import type { ActorView } from '../runtime/client.ts';
+import { actorId, sequence } from '../runtime/ids.ts';
+import type { JournalEntry } from '../runtime/messages.ts';
+import { charts, snapshotHash, waitUntil } from '../runtime/testing/index.ts';
+import { parseAcks } from './audit/acknowledged.ts';
+import { type AuditReport, check } from './audit/audit.ts';
+import type { Ack, ShardEvidence, StoredActor } from './audit/evidence.ts';
+import type { InvariantId } from './audit/findings.ts';
+import { shownAudit } from './audit/shown.ts';
+import { Versions } from './commands/watch.ts';
+import { application } from './demo/application.ts';
+import { Chance } from './demo/chance.ts';
+import { type Fate, fate } from './demo/fate.ts';
+import { killWorkers, parseKill } from './demo/kills.ts';
+import { afterwards, type DeliverySight, type Move, nextMoves, type OrderSight, type Scene } from './demo/moves.ts';
+import { countries } from './demo/places.ts';
+import { stageTable, stageTimes } from './demo/stages.ts';
+import { CliFailure } from './failure.ts';
+import { type System, startSystem } from './supervisor.ts';
+import { duration, ranges, table } from './table.ts';
+
+// --- Forged evidence: a journal of a real chart, and then something wrong with it ---
+
+const compiled = charts(orderingCharts);
+const applicant = compiled.byName('applicant');
+const PERSON = actorId('apl_person');
+
+/** Three steps of an applicant as a worker journals them, between a claim and a takeover. */
+function journalOf(): { readonly entries: JournalEntry[]; readonly stored: StoredActor } {
+  const scope = (at: number) => ({ actor: PERSON, sequence: at, now: 1_000 * at });
+  const input = { userId: 'usr_person' };
+  const events = [
+    { type: 'RESERVE', orderId: 'ord_a', productCode: 'classic' },
+    { type: 'RELEASE_KEY', orderId: 'ord_a', productCode: 'classic' },
+  ];
+  const shardEntry = (position: number, kind: JournalEntry['kind'], token: string): JournalEntry => ({
+    shard: 0,
+    position,
+    token,
+    kind,
+    at: 1,
+  });
+  const moved = (
+    position: number,
+    token: string,
+    at: number,
+    text: string,
+    more: Partial<JournalEntry>,
+  ): JournalEntry => ({
+    ...{
+      shard: 0,
+      position,
+      token,
+      kind: 'moved',
+      actor: PERSON,
+      sequence: sequence(at),
+      machine: 'applicant',
+      version: '1',
+    },
+    ...{ at: 1_000 * at, snapshotHash: snapshotHash(text) },
+    ...more,
+  });
+  const first = applicant.start(input, scope(1));
+  const second = applicant.step(first.held, events[0] as (typeof events)[0], scope(2));
+  if (second.kind !== 'moved') throw new Error('refused');
+  const third = applicant.step(second.held, events[1] as (typeof events)[0], scope(3));
+  if (third.kind !== 'moved') throw new Error('refused');
+  const answer = { kind: 'applied', version: sequence(2), counter: 1, at: 2_000 } as const;
+  const entries: JournalEntry[] = [
+    shardEntry(1, 'claimed', '1:aa'),
+    moved(2, '1:aa', 1, first.stored, { event: { type: 'emboss.create' }, input }),
+    moved(3, '1:aa', 2, second.stored, {
+      event: events[0] as JournalEntry['event'] & object,
+      messageId: 'k.1',
+      answer,
+      starts: [{ key: 'effect-1', name: 'card.create' }],
+    }),
+    shardEntry(4, 'claimed', '2:bb'),
+    moved(5, '2:bb', 3, third.stored, { event: events[1] as JournalEntry['event'] & object }),
+    { ...shardEntry(6, 'refused', '2:bb'), actor: PERSON, sequence: sequence(3), event: { type: 'NOPE' } },
+  ];
+  return { entries, stored: { actor: PERSON, version: 3, stored: third.stored, view: viewOf('applicant', ['known']) } };
+}
+
+const viewOf = (machine: string, states: readonly string[]): ActorView =>
+  ({ machine, states, context: {}, version: 3 }) as unknown as ActorView; // The checks look at no more of it.
+
+function ledgerOf(more: Partial<Ledger> = {}): Ledger {
+  const counts = { calls: 1, repeats: 0, businessRepeats: 0, refused: 0, errors: 0, lostReplies: 0 };
+  const entry = {
+    effect: 'card.create',
+    businessKey: 'ord_a',
+    subject: 'ord_a',
+    acts: 1,
+    results: ['crd_x'],
+    keys: ['effect-1'],
+    firstAt: 1,
+    lastAt: 1,
+    ...counts,
+  };
+  const callbacks = { scheduled: 0, delivered: 0, pending: 0, abandoned: 0, withdrawn: 0, duplicates: 0, reordered: 0 };
+  const world = {
+    cards: { ord_a: [{ cardId: 'crd_x', state: 'inactive' }] },
+    printJobs: {},
+    shipments: {},
+    messages: 0,
+  };
+  return { seed: '1', totals: {}, entries: [entry], world, callbacks, ...more };
+}
+
+const ACK: Ack = { actor: PERSON, key: 'key-1', scope: 'POST /x', status: 201, version: 2, counter: 1, at: '' };
+
+interface Forgery {
+  readonly shard?: (shard: ShardEvidence) => ShardEvidence;
+  readonly ledger?: Ledger;
+  readonly acks?: readonly Ack[];
+  readonly deliveries?: readonly StoredActor[];
+}
+
+function auditOf({
+  shard = (same) => same,
+  ledger = ledgerOf(),
+  acks = [ACK],
+  deliveries = [],
+}: Forgery = {}): AuditReport {
+  const { entries, stored } = journalOf();
+  const honest: ShardEvidence = { shard: 0, head: 6, entries, actors: [stored] };
+  const deliveryShard: ShardEvidence = { shard: 0, head: 0, entries: [], actors: deliveries };
+  const chartOf = (machine: string) => compiled.all.find((chart) => chart.machine === machine);
+  return check({
+    contexts: [
+      { context: 'ordering', shards: [shard(honest)], parked: [] },
+      { context: 'delivery', shards: [deliveryShard], parked: [] },
+    ],
+    ledger,
+    acks,
+    chartOf,
+  });
+}
+
+const edited =
+  (position: number, change: (entry: JournalEntry) => JournalEntry) =>
+  (shard: ShardEvidence): ShardEvidence => ({
+    ...shard,
+    entries: shard.entries.map((entry) => (entry.position === position ? change(entry) : entry)),
+  });
+const without =
+  (position: number) =>
+  (shard: ShardEvidence): ShardEvidence => ({
+    ...shard,
+    entries: shard.entries.filter((entry) => entry.position !== position),
+  });
+const deliveryIn = (seq: number, state: string): StoredActor => ({
+  actor: `dlv_a_${seq}`,
+  version: 1,
+  stored: '',
+  view: viewOf('delivery', [state]),
+});
+
+t.test('the audit of honest evidence is clean, and says how much it looked at', async (t) => {
+  const report = auditOf();
+  t.ok(report.clean, JSON.stringify(report.violations));
+  const checked = Object.fromEntries(report.invariants.map((one) => [one.id, one.checked]));
+  t.same(checked, { I1: 1, I2: 3, I3: 6, I4: 1, I6: 6 });
+  t.match(shownAudit(report, false), /I2.*3 steps replayed.*holds/);
+});
+
+t.test('each check of the audit can fail', async (t) => {
+  const forged: readonly (readonly [string, InvariantId, RegExp, Forgery])[] = [
+    [
+      'an event that the chart was never sent',
+      'I2',
+      /another snapshot/,
+      {
+        shard: edited(3, (entry) => ({
+          ...entry,
+          event: { type: 'RESERVE', orderId: 'ord_b', productCode: 'classic' },
+        })),
+      },
+    ],
+    [
+      'a step the chart refuses',
+      'I2',
+      /refuses/,
+      { shard: edited(5, (entry) => ({ ...entry, event: { type: 'NOPE' } })) },
+    ],
+    ['a chart nobody knows', 'I2', /not known/, { shard: edited(2, (entry) => ({ ...entry, machine: 'stranger' })) }],
+    [
+      'a stored snapshot that was written by hand',
+      'I2',
+      /stored snapshot/,
+      { shard: (shard) => ({ ...shard, actors: shard.actors.map((one) => ({ ...one, stored: `${one.stored} ` })) }) },
+    ],
+    ['an actor that vanished from the store', 'I3', /is not stored/, { shard: (shard) => ({ ...shard, actors: [] }) }],
+    [
+      'a stored actor without a journal',
+      'I3',
+      /no entry/,
+      {
+        shard: (shard) => ({
+          ...shard,
+          actors: [...shard.actors, { ...(shard.actors[0] as StoredActor), actor: 'apl_other' }],
+        }),
+      },
+    ],
+    [
+      'a stored version that no entry reaches',
+      'I3',
+      /stored at version 9/,
+      { shard: (shard) => ({ ...shard, actors: shard.actors.map((one) => ({ ...one, version: 9 })) }) },
+    ],
+    ['a missing journal position', 'I3', /follows 3/, { shard: without(4) }],
+    [
+      'a version that comes twice',
+      'I3',
+      /where 3 was due/,
+      { shard: edited(5, (entry) => ({ ...entry, sequence: sequence(2) })) },
+    ],
+    [
+      'a refusal that moved the actor',
+      'I3',
+      /where 3 was due/,
+      { shard: edited(6, (entry) => ({ ...entry, sequence: sequence(4) })) },
+    ],
+    ['a journal that lost its tail', 'I3', /its record says 6/, { shard: without(6) }],
+    [
+      'an entry of a deposed owner',
+      'I6',
+      /while 2:bb owns/,
+      { shard: edited(5, (entry) => ({ ...entry, token: '1:aa' })) },
+    ],
+    ['a claim that goes back', 'I6', /after counter 1/, { shard: edited(4, (entry) => ({ ...entry, token: '1:cc' })) }],
+    ['an acknowledged step that is not there', 'I1', /no entry of the journal/, { acks: [{ ...ACK, version: 7 }] }],
+    [
+      'an acknowledgement by another owner than the one who committed',
+      'I1',
+      /no entry of the journal/,
+      { acks: [{ ...ACK, counter: 5 }] },
+    ],
+    ['a refusal nobody journaled', 'I1', /no entry of the journal/, { acks: [{ ...ACK, status: 409 }] }],
+    [
+      'one step given as the answer to two commands',
+      'I1',
+      /was given as the answer/,
+      { acks: [ACK, { ...ACK, key: 'key-2' }] },
+    ],
+    [
+      'an effect that happened twice',
+      'I4',
+      /happened 2 times/,
+      { ledger: ledgerOf({ entries: ledgerOf().entries.map((entry) => ({ ...entry, acts: 2 })) }) },
+    ],
+    [
+      'an effect that no step started',
+      'I4',
+      /no journaled step started/,
+      { ledger: ledgerOf({ entries: ledgerOf().entries.map((entry) => ({ ...entry, keys: ['made-up'] })) }) },
+    ],
+    [
+      'two cards of one order',
+      'I4',
+      /2 cards/,
+      {
+        ledger: ledgerOf({
+          world: {
+            ...ledgerOf().world,
+            cards: {
+              ord_a: [
+                { cardId: 'a', state: 'active' },
+                { cardId: 'b', state: 'active' },
+              ],
+            },
+          },
+        }),
+      },
+    ],
+    [
+      'two printed envelopes of one order',
+      'I4',
+      /2 printed/,
+      {
+        ledger: ledgerOf({
+          world: {
+            ...ledgerOf().world,
+            printJobs: {
+              ord_a: ['1', '2'].map((jobId) => ({ jobId, orderId: 'ord_a', batchId: 'b', stage: 'printed' as never })),
+            },
+          },
+        }),
+      },
+    ],
+    [
+      'two handovers of one order',
+      'I4',
+      /handed over 2 times/,
+      { deliveries: [deliveryIn(1, 'transport.delivered'), deliveryIn(2, 'transport.delivered')] },
+    ],
+    [
+      'two deliveries of one order at once',
+      'I4',
+      /2 deliveries under way/,
+      { deliveries: [deliveryIn(1, 'transport.moving'), deliveryIn(2, 'transport.created')] },
+    ],
+  ];
+  for (const [what, invariant, words, forgery] of forged) {
+    const { clean, violations } = auditOf(forgery);
+    t.notOk(clean, what);
+    t.ok(
+      violations.some((one) => one.invariant === invariant && words.test(one.words)),
+      `${what}: ${JSON.stringify(violations)}`,
+    );
+  }
+  t.ok(
+    auditOf({ deliveries: [deliveryIn(1, 'transport.returned'), deliveryIn(2, 'transport.delivered')] }).clean,
+    'a redelivery is no second delivery',
+  );
+  t.ok(
+    auditOf({ acks: [ACK, ACK, { ...ACK, status: 422 }] }).clean,
+    'a replayed answer is the first one; other refusals are not about a step',
+  );
+});
+
+t.test('a log of acknowledgements is read line by line, and a bad line is named', async (t) => {
+  t.same(parseAcks(`${JSON.stringify(ACK)}\n\n`), [ACK]);
+  t.throws(() => parseAcks(`${JSON.stringify(ACK)}\n{"actor":1}\n`), /line 2/);
+});
+
+// --- The demo's people ---
+
+t.test('applications are what the API takes, in many scripts, the same for the same seed', async (t) => {
+  const isOrder = Compile(orderRequest);
+  const scripts = new Set<string>();
+  const phones = new Set<string>();
+  for (let index = 0; index < 400; index += 1) {
+    const { order, phone } = application(new Chance('seed').of(`order ${index}`), index, 1_790_000_000_000);
+    const faults = [...isOrder.Errors(order)]
+      .filter(({ keyword }) => keyword !== 'format')
+      .map(({ instancePath, message }) => `${instancePath} ${message}`);
+    if (faults.length > 0) t.fail(`${JSON.stringify(order.userInfo)}: ${faults.join(', ')}`);
+    const numbers = findCardNumbers({ ...order, userInfo: { ...order.userInfo, phone: '' } });
+    if (numbers.length > 0) t.fail(`looks like a card number: ${JSON.stringify(order)}`);
+    for (const script of ['Latin', 'Cyrillic', 'Greek', 'Arabic', 'Han', 'Devanagari', 'Hebrew', 'Georgian', 'Hangul'])
+      if (new RegExp(`\\p{Script=${script}}`, 'u').test(order.userInfo.familyName)) scripts.add(script);
+    phones.add(phone);
+  }
+  t.ok(scripts.size >= 9, [...scripts].join(' '));
+  t.equal(phones.size, 400, 'nobody shares a phone');
+  t.ok(countries.length >= 12);
+  const twice = [1, 2].map(() => JSON.stringify([application(new Chance('x'), 7, 0), fate(new Chance('x'))]));
+  t.equal(twice[0], twice[1]);
+});
+
+const calmFate: Fate = {
+  cancelsAt: undefined,
+  doors: [],
+  afterReturn: 'destroy',
+  counterOffer: 'accept',
+  reviewers: 'approve',
+  possibleHit: 'left',
+  waivesEditing: false,
+  activates: 'by_last4',
+};
+
+const orderAt = (states: readonly string[], more: Partial<OrderSight['context']> = {}): OrderSight => ({
+  actor: 'ord_a',
+  version: 1,
+  states: ['hold.clear', 'card.inactive', ...states],
+  context: {
+    card: { last4: '4242' },
+    wrongTries: 0,
+    firstOpinion: null,
+    delivery: { seq: 1, open: true, deliveryId: 'dlv_a_1' },
+    ...more,
+  },
+});
+const deliveryAt = (states: readonly string[], attempt = 1): DeliverySight => ({
+  actor: 'dlv_a_1',
+  version: 1,
+  states,
+  context: { courierId: 'cur_anna', attempt, envelopeId: 'EMB-X' },
+});
+const movesIn = (order: OrderSight, more: Partial<Scene> = {}): readonly string[] =>
+  nextMoves({ order, delivery: undefined, fate: calmFate, done: new Map(), ...more }).map(wordsOf);
+const wordsOf = (move: Move): string => {
+  if (move.kind === 'courier') return move.reason === undefined ? move.act : `${move.act} ${move.reason}`;
+  if (move.kind === 'command') return `${move.by} ${move.type}`;
+  return move.kind === 'review' ? `${move.by} ${move.decision}` : move.kind;
+};
+
+t.test('who does what next follows from where the order stands and from its fate', async (t) => {
+  const at = 'fulfilment.delivery.scheduling';
+  const door = (fates: Fate['doors'], states: readonly string[], done: readonly string[] = []) =>
+    movesIn(orderAt([at]), {
+      delivery: deliveryAt(states),
+      fate: { ...calmFate, doors: fates },
+      done: new Map(done.map((name) => [name, 1])),
+    });
+
+  t.same(movesIn(orderAt(['fulfilment.production.printing'])), [], 'nothing to do while it is printed');
+  t.same(movesIn(orderAt(['fulfilment.completed'])), [], 'nothing after the end');
+  t.same(movesIn(orderAt(['fulfilment.manualReview.firstOpinion'])), ['reviewer approve']);
+  const second = orderAt(['fulfilment.manualReview.secondOpinion'], { firstOpinion: { by: 'ops.reviewer' } });
+  t.same(movesIn(second), ['second_reviewer approve'], 'four eyes');
+  t.same(movesIn(orderAt(['fulfilment.handedOver.awaitingActivation'])), ['activate']);
+  t.same(movesIn(orderAt(['fulfilment.destroying'])), ['operator DESTROYED']);
+  t.same(
+    movesIn({
+      ...orderAt(['fulfilment.approved.awaitingBatch.joining']),
+      states: ['hold.held.aml', 'fulfilment.approved.awaitingBatch.joining'],
+    }),
+    ['operator RELEASE'],
+  );
+  t.same(movesIn(orderAt([at]), { delivery: deliveryAt(['appointment.proposed', 'transport.awaitingEnvelope']) }), [
+    'choose_slot',
+  ]);
+
+  t.same(door([], ['transport.pickup.courierArrived']), ['scan']);
+  t.same(door([], ['transport.lastMile.arrived']), ['start']);
+  t.same(door(['no_show'], ['transport.lastMile.arrived']), ['fail no_show']);
+  t.same(door(['id_mismatch'], ['transport.handover.idCheck.pending']), ['id photo']);
+  const waiting = [
+    'transport.handover.idCheck.passed',
+    'transport.handover.otp.sent',
+    'transport.handover.signature.pending',
+  ];
+  t.same(door(['wrong_code_first'], waiting), ['wrong_code']);
+  t.same(door(['wrong_code_first'], waiting, ['wrong_code dlv_a_1 1']), ['code']);
+  t.same(door(['envelope_lost'], ['transport.lastMile.outForDelivery']), ['operator LOST_REPORTED']);
+  t.same(door(['envelope_found_again'], ['transport.investigating.tracing']), ['operator FOUND']);
+
+  const signing = deliveryAt([
+    'transport.handover.idCheck.passed',
+    'transport.handover.otp.verified',
+    'transport.handover.signature.pending',
+  ]);
+  t.same(
+    movesIn(orderAt([at]), { delivery: signing, fate: { ...calmFate, cancelsAt: 'door' } }),
+    ['cancel', 'signature'],
+    'the race of O-44',
+  );
+  const scan = nextMoves({
+    order: orderAt([at]),
+    delivery: deliveryAt(['transport.pickup.courierArrived']),
+    fate: calmFate,
+    done: new Map(),
+  })[0];
+  t.same(
+    afterwards(scan as Extract<Move, { kind: 'courier' }>)?.states,
+    ['transport.pickup.scanned'],
+    'a courier goes on without a look',
+  );
+});
+
+t.test('stages are read from journals, and percentiles from stages', async (t) => {
+  const at = (ms: number, state: string, event = 'X'): JournalEntry => ({
+    shard: 0,
+    position: 1,
+    token: '1:a',
+    kind: 'moved',
+    at: ms,
+    states: [state],
+    event: { type: event },
+  });
+  const order = [
+    at(100, 'fulfilment.screening.aml.pending', 'SUBMIT'),
+    at(150, 'fulfilment.approved.creatingCard'),
+    at(400, 'fulfilment.production.submitted'),
+    at(900, 'fulfilment.delivery.requesting'),
+    at(1_500, 'fulfilment.handedOver.awaitingActivation'),
+    at(1_600, 'fulfilment.completed'),
+  ];
+  const delivery = [
+    at(1_100, 'x', 'SCANNED'),
+    at(1_200, 'x', 'START_HANDOVER'),
+    at(1_300, 'x', 'SCANNED'),
+    at(1_450, 'x', 'START_HANDOVER'),
+  ];
+  const times = stageTimes(order, [delivery]);
+  t.same(times, {
+    screening: 50,
+    'approval→batch': 250,
+    production: 500,
+    'delivery scheduling': 400,
+    transit: 150,
+    handover: 50,
+    activation: 100,
+    'whole order': 1_500,
+  });
+  const row = stageTable([times, { screening: 150 }], 3_600).find(({ stage }) => stage === 'screening');
+  t.same(row, {
+    stage: 'screening',
+    count: 2,
+    wallMs: { p50: 50, p99: 150 },
+    domainMs: { p50: 180_000, p99: 540_000 },
+  });
+});
+
+t.test('kills come one after the other, only while enough orders are in flight', async (t) => {
+  t.same(parseKill('ordering=2'), { type: 'ordering', count: 2 });
+  for (const bad of ['api=1', 'ordering', 'ordering=0', 'delivery=x']) t.throws(() => parseKill(bad), CliFailure);
+  const killed: string[] = [];
+  const stop = new AbortController();
+  const done = await killWorkers({
+    wishes: [{ type: 'ordering', count: 1 }],
+    fleet: {
+      pids: () => ({ 'ordering.1': 11, 'ordering.2': 12, 'api.1': 13 }),
+      kill: (id) => killed.push(id) > 0,
+      shardsOf: async (worker) => (worker === 'ordering.1' ? [] : [3, 4]),
+    },
+    inFlight: () => 25,
+    firstAfterMs: 0,
+    expectedMs: 0,
+    signal: stop.signal,
+    onKill: () => stop.abort(),
+  });
+  t.same(killed, ['ordering.2'], 'one without shards is spared');
+  t.match(done, [{ worker: 'ordering.2', pid: 12, shards: [3, 4], inFlight: 25 }]);
+});
+
+t.test('tables, durations and ranges are plain text where nobody looks', async (t) => {
+  t.match(table({ head: ['a'], rows: [['x'], [1]] }, false), /│ x/);
+  t.notOk(table({ head: ['a'], rows: [] }, false).includes('\u001b'));
+  t.same([5, 1_500, 61_000, 7_260_000, 90_000_000].map(duration), [
+    '5 ms',
+    '1.5 s',
+    '1 min 1 s',
+    '2 h 1 min',
+    '1 d 1 h',
+  ]);
+  t.equal(ranges([3, 1, 2, 7, 2]), '1-3, 7');
+  const seen = new Versions();
+  t.same(
+    [2, 2, 1, 3].map((version) => seen.isNew({ orderId: 'o', version })),
+    [true, false, false, true],
+  );
+});
+
+// --- The command line against a real system ---
+
+const SLOW_MS = 40_000; // Of a busy machine: what is waited for takes a second on a quiet one.
+const MAIN = join(fileURLToPath(new URL('.', import.meta.url)), 'main.js');
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `emboss …` as a process of its own. `json()` of the result is the test's business. */
+function emboss(
+  dataDir: string,
+  args: readonly string[],
+): { readonly child: ChildProcess; readonly ended: Promise<Ran>; out(): string; err(): string } {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', EMBOSS_DATA_DIR: dataDir };
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const ended = new Promise<Ran>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  return { child, ended, out: () => out, err: () => err };
+}
+
+const run = (dataDir: string, ...args: string[]): Promise<Ran> => emboss(dataDir, args).ended;
+
+async function system(t: Test): Promise<System> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'emboss-cli-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  const started = await startSystem({
+    dataDir,
+    ports: 'free',
+    scale: { ordering: 1, delivery: 1 },
+    env: { REDIS_URL: '', EMBOSS_TIME_SCALE: '14400', EMBOSS_LOG_LEVEL: 'warn' },
+  });
+  t.teardown(() => started.stop());
+  return started;
+}
+
+t.test('without a system, and with a wrong call, the exit codes say so', async (t) => {
+  const nowhere = mkdtempSync(join(tmpdir(), 'emboss-none-'));
+  t.teardown(() => rmSync(nowhere, { recursive: true, force: true }));
+  const [none, wrong, unknown] = await Promise.all([
+    run(nowhere, 'shards'),
+    run(nowhere, 'demo', '--kill', 'ordering=1', '--orders', '5'),
+    run(nowhere, 'order', 'create', '--nonsense'),
+  ]);
+  t.equal(none.code, 69, none.err);
+  t.match(none.err, /npm start/);
+  t.equal(wrong.code, 2, wrong.err);
+  t.equal(unknown.code, 2, unknown.err);
+  t.match(unknown.err, /nonsense/);
+});
+
+t.test(
+  'P2: a watch lives through a restart of the api and prints each version once, while the demo plays',
+  async (t) => {
+    const started = await system(t);
+    const dataDir = started.settings.dataDir;
+    const acks = join(dataDir, 'acks.ndjson');
+    const watch = emboss(dataDir, ['watch', '--json']);
+    t.teardown(() => void watch.child.kill('SIGKILL'));
+    const placed = JSON.parse((await run(dataDir, 'order', 'create', '--json', '--seed', 'cli', '--key', 'cli-1')).out);
+    const orderId: string = placed.order.orderId;
+    await waitUntil('the watch to see an order', () => watch.out().includes(orderId) || undefined, {
+      deadlineMs: SLOW_MS,
+      diagnose: watch.out,
+    });
+
+    const demo = emboss(dataDir, ['demo', '--orders', '6', '--seed', '3', '--json', '--acks', acks]);
+    t.teardown(() => void demo.child.kill('SIGKILL'));
+    await waitUntil('orders to be in flight', () => watch.out().split('\n').length > 30 || undefined, {
+      deadlineMs: SLOW_MS,
+      diagnose: () => [watch.out(), demo.err()],
+    });
+    await started.stopProcesses(['api.1']);
+    await started.startProcesses(['api.1']);
+    await commandsOverOne(t, dataDir, orderId);
+
+    const played = await demo.ended;
+    t.equal(played.code, 0, played.err);
+    const report = JSON.parse(played.out);
+    t.ok(report.ok && report.audit.clean, played.out);
+    t.equal(
+      Object.values(report.outcomes as Record<string, number>).reduce((sum, count) => sum + count, 0),
+      6,
+    );
+    await everyVersionOnce(t, dataDir, watch.out, orderId, acks);
+    watch.child.kill('SIGINT');
+    t.equal((await watch.ended).code, 0, 'Ctrl-C is how a watch ends');
+    await lookedAfter(t, dataDir, acks);
+  },
+);
+
+/** Order commands beside the running demo. */
+async function commandsOverOne(t: Test, dataDir: string, orderId: string): Promise<void> {
+  const again = JSON.parse(
+    (await run(dataDir, 'order', 'create', '--json', '--seed', 'cli', '--key', 'cli-1', '--user', 'usr_nobody')).out,
+  );
+  t.not(again.order.orderId, orderId, 'another customer has other keys');
+  const [shown, unknown, refused, cancelled] = await Promise.all([
+    run(dataDir, 'order', 'show', orderId),
+    run(dataDir, 'order', 'show', 'ord_unknown'),
+    run(dataDir, 'order', 'send', again.order.orderId, 'CORRECTED'),
+    run(dataDir, 'order', 'cancel', again.order.orderId, '--json'),
+  ]);
+  t.match(shown, { code: 0, out: /states/ });
+  t.match(unknown, { code: 1, err: /P-23/ });
+  t.match(refused, { code: 1, err: /allowed now/ });
+  t.match(cancelled, { code: 0, out: /cancel/ }, cancelled.err);
+}
+
+/** What the watch printed of each order is what the order's own timeline says: from the first version on, none twice. */
+async function everyVersionOnce(
+  t: Test,
+  dataDir: string,
+  out: () => string,
+  orderId: string,
+  acks: string,
+): Promise<void> {
+  const orders = new Set(
+    parseAcks(readFileSync(acks, 'utf8'))
+      .map(({ actor }) => actor)
+      .filter((actor) => actor.startsWith('ord_')),
+  );
+  for (const order of [...orders].slice(0, 3)) {
+    const { entries } = JSON.parse((await run(dataDir, 'order', 'history', order, '--json')).out) as {
+      entries: JournalEntry[];
+    };
+    const told = entries.map((entry) => entry.sequence);
+    const printed = (): number[] =>
+      linesOf(out())
+        .filter((line) => line.orderId === order)
+        .map((line) => line.version);
+    await waitUntil('the last version to be printed', () => printed().at(-1) === told.at(-1) || undefined);
+    t.same(printed(), told, `${order}: each version once and in order`);
+  }
+  t.ok(linesOf(out()).some((line) => line.orderId === orderId));
+}
+
+const linesOf = (out: string): readonly { readonly orderId: string; readonly version: number }[] =>
+  out.split('\n').flatMap((line) => (line.endsWith('}') ? [JSON.parse(line)] : []));
+
+/** The operator's commands: readable, and right about a system at rest. */
+async function lookedAfter(t: Test, dataDir: string, acks: string): Promise<void> {
+  const [audited, shards, workers, parked, timers, listed, redrive] = await Promise.all([
+    run(dataDir, 'audit', '--json', '--acks', acks),
+    run(dataDir, 'shards', '--json'),
+    run(dataDir, 'workers'),
+    run(dataDir, 'parked'),
+    run(dataDir, 'timers', '--json'),
+    run(dataDir, 'order', 'list', '--json'),
+    run(dataDir, 'redrive', 'ord_x'),
+  ]);
+  t.equal(audited.code, 0, audited.out + audited.err);
+  t.ok(
+    JSON.parse(audited.out).invariants.every((one: { checked: number }) => one.checked > 0),
+    audited.out,
+  );
+  t.equal(JSON.parse(shards.out).shards.length, 128);
+  t.match(workers.out, /ordering\.1 *│ alive/);
+  t.match(parked.out, /No actor is parked/);
+  t.ok(JSON.parse(timers.out).timers.length > 0);
+  t.equal(JSON.parse(listed.out).total, 8);
+  t.match(redrive, { code: 1, err: /not parked/ });
+}
