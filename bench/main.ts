@@ -1,0 +1,28 @@
+// `npm run bench -- QUESTION`: one file per question, see README.md.
+
+import { Command, InvalidArgumentError } from 'commander';
+import { commitBench } from './commit.ts';
+
+const whole = (text: string): number => {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError('a whole number above 0 is expected');
+};
+const list = (text: string): readonly number[] => text.split(',').map(whole);
+
+const program = new Command('bench').description(
+  'Measures one question at a time, as ratios within one run. See bench/README.md.',
+);
+
+program
+  .command('commit')
+  .description('durable, answered transitions per second of the real order chart, beside a floor without guards')
+  .option('--pairs <n>', 'interleaved pairs of product and floor', whole, 7)
+  .option('--seconds <n>', 'measured seconds per contender and number of clients', whole, 3)
+  .option('--clients <list>', 'numbers of clients', list, [1, 16, 64, 256])
+  .option('--json', 'one JSON document on stdout', false)
+  .option('--no-profile', 'leave out the CPU profile of the worker')
+  .option('--dry', 'write no files into bench/results', false)
+  .action(commitBench);
+
+await program.parseAsync();

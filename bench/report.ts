@@ -1,0 +1,57 @@
+// What every bench prints and keeps: facts of the machine, a table for people, a line of NDJSON for later.
+
+import { execFileSync } from 'node:child_process';
+import { appendFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import Table from 'cli-table3';
+
+export interface BenchOptions {
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly clients: readonly number[];
+  readonly json: boolean;
+  readonly profile: boolean;
+  /** Writes no files: for the slice in the test suite. */
+  readonly dry: boolean;
+}
+
+/** Progress, on stderr: stdout is the result's. */
+export const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const drawn = new Table({
+    head: [...head],
+    style: { head: [], border: [] },
+    colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),
+  });
+  drawn.push(...rows.map((row) => [...row]));
+  return drawn.toString();
+}
+
+/** What a figure means nothing without. */
+export async function facts(): Promise<Readonly<Record<string, string | number>>> {
+  return {
+    at: new Date().toISOString(),
+    commit: output('git', ['rev-parse', '--short', 'HEAD']),
+    node: process.version,
+    redis: /v=(\S+)/.exec(output('redis-server', ['--version']))?.[1] ?? 'unknown',
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    appendfsync: 'everysec',
+    workers: 1,
+    shards: 64,
+  };
+}
+
+function output(command: string, args: readonly string[]): string {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** One line per run, appended: the history of a figure is its file. */
+export const record = (name: string, line: object): Promise<void> =>
+  appendFile(`bench/results/${name}.ndjson`, `${JSON.stringify(line)}\n`);
