@@ -66,9 +66,9 @@ export function shardKeys(ns: Namespace, shard: number): ShardKeys {
 }
 
 export interface NamespaceKeys {
-  /** Hash: shards, hashName, timeMode, timeScale, functions; written once at first start (L1, T2). */
+  /** Hash: shards, hashName, timeScale; written once at first start (L1, T2). */
   readonly config: string;
-  /** String: JSON `{version, shards, owners}` (L1). */
+  /** String: JSON of the assignment, see shards/assignment.ts (L1). */
   readonly assignment: string;
   /** Hash worker → heartbeat JSON (L1). */
   readonly members: string;
