@@ -5,7 +5,7 @@ import { actorId } from '../../runtime/ids.ts';
 import type { Event, Json } from '../../runtime/json.ts';
 import type { DeliveryContext, DeliveryInput } from '../../state-machines/delivery/context.ts';
 import { delivery } from '../../state-machines/delivery/delivery.ts';
-import type { Publication } from '../../state-machines/delivery/delivery-setup.ts';
+import { OTP_TRIES_MAX, type Publication } from '../../state-machines/delivery/delivery-setup.ts';
 import type { DeliveryEvent } from '../../state-machines/delivery/events.ts';
 import { type DeliveryInput as ContractInput, type DeliveryMessage, ORDERING } from '../contract/index.ts';
 import { type DeliveryDoors, deliveryHandlers } from './handlers.ts';
@@ -47,7 +47,7 @@ function answer(after: StateView, event: Event): Json {
   return {
     states: leavesOf(after.value),
     attempt,
-    ...(event.type === 'OTP_CHECKED' ? { triesLeft: Math.max(0, 5 - otpTries) } : {}),
+    ...(event.type === 'OTP_CHECKED' ? { triesLeft: Math.max(0, OTP_TRIES_MAX - otpTries) } : {}),
   };
 }
 

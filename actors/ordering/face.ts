@@ -5,6 +5,7 @@
 import type { Announcement, StateView } from '../../runtime/hosting.ts';
 import type { Event, JsonObject } from '../../runtime/json.ts';
 import type { OrderContext } from '../../state-machines/ordering/context.ts';
+import { ACTIVATION_TRIES_MAX } from '../../state-machines/ordering/order-setup.ts';
 import { publicStatus, statusGroupOf } from '../../state-machines/ordering/public-status.ts';
 
 const SHOWN_REASONS = new Set([
@@ -38,7 +39,6 @@ const SHOWN_REASONS = new Set([
   'activation_refused',
   'not_activated',
 ]);
-const ACTIVATION_TRIES_MAX = 5;
 /** Phases of fulfilment in which the customer may still cancel. */
 const CANCELLABLE = new Set(['reserving', 'screening', 'manualReview', 'approved', 'production', 'delivery']);
 
@@ -111,8 +111,10 @@ function cardStateOf(value: unknown): string {
   return LEADS_TO[leaf] ?? leaf;
 }
 
-/** Told when the face has changed, and not else. `changedAt` is the step's clock reading in ms. */
-/** `owner` is for those who may watch all orders of a person; the api takes it off before it sends anything. */
+/**
+ * Told when the face has changed, and not else. `changedAt` is the step's clock reading in ms. `owner` is for those who may
+ * watch all orders of a person; the api takes it off before it sends anything.
+ */
 export function announceOrder(before: StateView | undefined, after: StateView, event: Event): Announcement | undefined {
   const { face, text } = seen(after);
   if (before !== undefined && seen(before).text === text) return undefined;

@@ -25,7 +25,10 @@ export const sla = ordering.createStateConfig({
     breached: { entry: task('sla_breached') },
     paused: {
       on: {
-        RELEASE: { target: 'onTrack', actions: 'resumeStage' },
+        RELEASE: [
+          { guard: 'hasBudget', target: 'onTrack', actions: 'resumeStage' },
+          { target: 'untimed', actions: 'resumeStage' }, // The stage changed meanwhile to one that is not measured.
+        ],
         STAGE_CHANGED: {}, // The new stage has its own clock; it starts when the hold ends.
       },
     },
