@@ -78,6 +78,7 @@ interface Followed extends SubscriptionOptions {
 }
 
 const OPEN = 1;
+const SILENCE_MS_MAX = 60_000; // Two heartbeats of 25 s, and room for a slow network.
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 const ACK_EVERY = 50;
@@ -171,21 +172,37 @@ export class LiveClient {
 
     return new Promise((resolve) => {
       let welcomed = false;
+      let stopListening = (): void => undefined;
       this.#socket = socket;
-      socket.addEventListener('open', () => socket.send(JSON.stringify({ kind: 'hello', ticket })));
-      socket.addEventListener('error', () => undefined); // A close follows.
-      socket.addEventListener('message', ({ data }) => {
-        const frame = typeof data === 'string' ? parseServerFrame(data) : undefined;
-        if (frame?.kind === 'welcome') welcomed = true;
-        if (frame !== undefined) this.#take(frame);
-      });
-      socket.addEventListener('close', ({ code, reason }) => {
+      const ended = (reason: string): void => {
+        stopListening();
         this.#welcome = false;
         this.#socket = undefined;
         this.#ackTimer?.();
         this.#ackTimer = undefined;
         this.#unacked = 0;
-        resolve({ welcomed, reason: `${code} ${reason}` });
+        resolve({ welcomed, reason });
+      };
+      // A network that was cut says nothing: two missed heartbeats of the hub are the end of the connection.
+      const heard = (): void => {
+        stopListening();
+        stopListening = this.#ticker.after(SILENCE_MS_MAX, () => {
+          socket.close();
+          ended('silence');
+        });
+      };
+      heard();
+      socket.addEventListener('open', () => socket.send(JSON.stringify({ kind: 'hello', ticket })));
+      socket.addEventListener('error', () => undefined); // A close follows.
+      socket.addEventListener('message', ({ data }) => {
+        if (this.#socket !== socket) return; // Given up meanwhile.
+        heard();
+        const frame = typeof data === 'string' ? parseServerFrame(data) : undefined;
+        if (frame?.kind === 'welcome') welcomed = true;
+        if (frame !== undefined) this.#take(frame);
+      });
+      socket.addEventListener('close', ({ code, reason }) => {
+        if (this.#socket === socket) ended(`${code} ${reason}`);
       });
     });
   }

@@ -123,10 +123,10 @@ const catalogues: { readonly [prefix: string]: { readonly [type: string]: TSchem
 };
 const checks = new Map<TSchema, { Check(value: unknown): boolean }>();
 
-/** The event of a command, checked against the contract. The reason becomes a word: free text may hold anything, and is kept for years. */
-/** A reason as a word: what people write freely stays out of journals, since it may hold what is somebody's own. */
+/** A reason in the alphabet of the contract's words, at most 80 characters. It is kept: operators name causes here, not people. */
 const wordOf = (reason: string): string => reason.replace(/[^A-Za-z0-9_.:-]+/g, '_').slice(0, 80);
 
+/** The event of a command, checked against the contract. */
 function commandEvent(id: string, { type, reason, data }: OperatorCommand, by: string): Event {
   if (reservedTypes.has(type))
     throw new ApiProblem('forbidden', { detail: 'This event is given where it arises, never from a desk.' });
