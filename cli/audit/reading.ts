@@ -7,14 +7,15 @@ import type { JournalEntry } from '../../runtime/messages.ts';
 import type { ContextEvidence, StoredActor } from './evidence.ts';
 
 const JOURNAL_PAGE = 1_000;
+const SHARDS_AT_ONCE = 4;
 const ACTORS_AT_ONCE = 64;
 const REREADS_MAX = 20; // An actor that is stepped at every read of it has to rest for a moment at last.
 
 /** Everything the checks need of one context. About three round trips per 64 actors and one per 1,000 entries. */
 export async function readContext(context: string, client: Client): Promise<ContextEvidence> {
   const views = await client.shardViews();
-  const actors = await Promise.all(views.map(({ shard }) => readActors(client, shard)));
-  const journals = await Promise.all(views.map(({ shard }) => readJournal(client, shard)));
+  const actors = await portioned(views, ({ shard }) => readActors(client, shard));
+  const journals = await portioned(views, ({ shard }) => readJournal(client, shard));
   const shards = views.map(({ shard, head }, index) => ({
     shard,
     head,
@@ -22,6 +23,15 @@ export async function readContext(context: string, client: Client): Promise<Cont
     actors: actors[index] ?? [],
   }));
   return { context, shards, parked: await client.parked() };
+}
+
+/** A few shards at a time: all at once would put megabytes of replies under the deadline of one call. */
+async function portioned<T, U>(items: readonly T[], read: (item: T) => Promise<U>): Promise<readonly U[]> {
+  const results: U[] = [];
+  for (let at = 0; at < items.length; at += SHARDS_AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(at, at + SHARDS_AT_ONCE).map(read))));
+  }
+  return results;
 }
 
 async function readActors(client: Client, shard: number): Promise<readonly StoredActor[]> {
