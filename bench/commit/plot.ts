@@ -55,7 +55,13 @@ function rowsOf({ clients, emboss, floor, ratio }: Summary) {
 type Picture = Extract<TopLevelSpec, { hconcat: unknown }>['hconcat'][number];
 
 const scale = { domain: DOMAIN, range: COLORS };
-const color = { field: 'what', type: 'nominal' as const, title: null, scale, legend: { orient: 'top' as const } };
+const color = {
+  field: 'what',
+  type: 'nominal' as const,
+  title: null,
+  scale,
+  legend: { orient: 'top' as const, labelLimit: 400, symbolType: 'square' },
+};
 const rowOf = (title: string | null) => ({
   y: {
     field: 'clients',
