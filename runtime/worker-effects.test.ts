@@ -349,9 +349,8 @@ t.test(
   async (t) => {
     const space = await open(t, { shards: 1 });
     let up = false;
-    const { calls, registration } = partner(() =>
-      up ? { kind: 'done', output: '' } : { kind: 'unknown', reason: 'down' },
-    );
+    const answer = gate<EffectOutcome>();
+    const { calls, registration } = partner(() => (up ? answer.opened : { kind: 'unknown', reason: 'down' }));
     const guarded = { ...registration, circuit: 'bureau', policy: { ...registration.policy, attempts: 100 } };
     await space.host(trialChart({ partner: guarded }));
     const actors = ids(150).map((id) => actorId(`act_${id}`));
@@ -379,7 +378,10 @@ t.test(
     await redis.hset(namespaceKeys(space.client.namespace).circuit('bureau'), 'since', '1', 'probe', '1'); // Its rest is over.
     for (const member of await redis.zrange(timers, '0', '-1')) await redis.zadd(timers, '1', member);
     await space.ask(B, { type: 'ARM' }); // The next look at what is due.
-    await space.until('it closes', async () => (await space.client.circuits())[0]?.state === 'closed');
-    t.equal(calls.length, before + 1, 'one probe went through, and its good end closed the circuit');
+    await space.until('each was looked at', async () => (await redis.zcount(timers, '-inf', '1')) === 0);
+    await space.until('the probe is under way', () => calls.length > before);
+    t.equal(calls.length, before + 1, 'one probe goes through, however many wait');
+    answer.open({ kind: 'done', output: '' });
+    await space.until('its good end closes it', async () => (await space.client.circuits())[0]?.state === 'closed');
   },
 );
