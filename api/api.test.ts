@@ -3,10 +3,12 @@
 
 import { SignJWT } from 'jose';
 import t, { type Test } from 'tap';
+import { holdReasons, reviewReasons } from '../actors/contract/index.ts';
 import { sign } from '../actors/partners/signature.ts';
 import type { AskOutcome } from '../runtime/client.ts';
 import { createSurface } from './app.ts';
 import type { SurfaceName } from './frame.ts';
+import { limits } from './limits.ts';
 import type { JsonObject } from './parts.ts';
 import { goodOrder, handTicker, NOW, type Played, PlayedClient, playedParts, playedView } from './testing.ts';
 
@@ -509,11 +511,15 @@ t.test(
     const review = await call({
       method: 'POST',
       url: '/internal/v1/orders/ord_1/reviews',
-      body: { decision: 'approve', reason: 'looks right' },
+      body: { decision: 'approve', reason: 'data_confirmed' },
       headers: as(issued.json.token),
     });
     t.equal(review.status, 201, review.text);
-    t.match(played.ordering.commands.at(-1)?.event, { type: 'REVIEW_APPROVED', by: 'usr_rev' });
+    t.match(played.ordering.commands.at(-1)?.event, {
+      type: 'REVIEW_APPROVED',
+      by: 'usr_rev',
+      reason: 'data_confirmed',
+    });
 
     const operator = await played.token('usr_op', 'operator');
     const command = (body: object) =>
@@ -528,25 +534,179 @@ t.test(
             .replace(/[^!-~]/g, ''),
         ),
       });
-    t.equal((await command({ type: 'REVIEW_APPROVED', reason: 'sneaky' })).status, 403);
-    t.match(await command({ type: 'NO_SUCH', reason: 'because' }), {
+    t.equal((await command({ type: 'REVIEW_APPROVED', reason: 'other' })).status, 403);
+    t.match(await command({ type: 'NO_SUCH', reason: 'other' }), {
       status: 400,
       json: { errors: [{ pointer: '/type' }] },
     });
-    t.match(await command({ type: 'PRINTED', reason: 'callback lost' }), {
+    t.match(await command({ type: 'PRINTED', reason: 'callback_lost' }), {
       status: 400,
       json: { errors: [{ pointer: '/data' }] },
     });
     t.equal(
-      (await command({ type: 'PRINTED', reason: 'callback lost', data: { jobId: 'job_1_1', envelopeId: 'EMB-abc' } }))
+      (await command({ type: 'PRINTED', reason: 'callback_lost', data: { jobId: 'job_1_1', envelopeId: 'EMB-abc' } }))
         .status,
       202,
     );
     t.match(played.ordering.commands.at(-1)?.event, { type: 'PRINTED', jobId: 'job_1_1', note: 'callback_lost' });
     t.equal((await command({ type: 'RETRY', reason: '' })).status, 400, 'a reason is required');
-    t.equal((await command({ type: 'xstate.done', reason: 'because' })).status, 400);
+    t.equal((await command({ type: 'xstate.done', reason: 'other' })).status, 400);
+
+    // The event's own word, where it has one, and the desk's beside it.
+    const failed = {
+      type: 'ATTEMPT_FAILED',
+      reason: 'callback_lost',
+      data: { courierId: 'cou_1', reason: 'wrong_address' },
+    };
+    played.delivery.views.set('dlv_1_1', playedView('dlv_1_1', ''));
+    played.delivery.onAsk = () => applied();
+    const attempt = await call({
+      method: 'POST',
+      url: '/internal/v1/orders/dlv_1_1/commands',
+      body: failed,
+      headers: as(operator, 'attempt'),
+    });
+    t.equal(attempt.status, 202, attempt.text);
+    t.match(played.delivery.commands.at(-1)?.event, { reason: 'wrong_address', note: 'callback_lost' });
   },
 );
+
+t.test('a reason is a word of its route: no text of a caller reaches an event', async (t) => {
+  const played = playedParts();
+  const [desk, open] = [await surface(t, 'internal', played), await surface(t, 'public', played)];
+  played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+  played.ordering.onAsk = () => applied();
+  const post = async (made: typeof desk, role: 'operator' | 'reviewer', route: string, body: JsonObject) =>
+    made.call({
+      method: 'POST',
+      url: `${made === desk ? '/internal' : '/api'}/v1/orders/ord_1/${route}`,
+      body,
+      headers: { authorization: `Bearer ${await played.token('usr_op', role)}`, 'idempotency-key': 'k' },
+    });
+  const routes = [
+    [desk, 'reviewer', 'reviews', { decision: 'approve' }],
+    [desk, 'operator', 'holds', { action: 'hold', kind: 'fraud' }],
+    [desk, 'operator', 'commands', { type: 'RETRY' }],
+    [desk, 'operator', 'commands', { type: 'CANCEL' }],
+    [open, 'operator', 'cancellations', {}],
+  ] as const;
+  for (const [made, role, route, body] of routes) {
+    for (const reason of ['Anna Orekhova called', 'Anna_Orekhova', '79161234567', '', 'Other']) {
+      const { status, type, json, text } = await post(made, role, route, { ...body, reason });
+      t.match({ status, type }, { status: 400, type: /^application\/problem\+json/ }, `${route}: ${reason}`);
+      const [error] = json.errors as readonly { readonly allowed?: readonly string[] }[];
+      t.match(error, { pointer: '/reason', code: 'enum' }, text);
+      t.ok(error?.allowed?.includes('other'), text);
+      t.notMatch(text, /Orekhova|7916/, 'nor is it told back');
+    }
+    t.equal(Math.floor((await post(made, role, route, { ...body, reason: 'other' })).status / 100), 2, route);
+  }
+  t.match(
+    await post(desk, 'reviewer', 'reviews', { decision: 'approve', reason: 'sanctions_hit' }),
+    { status: 400, json: { errors: [{ pointer: '/reason', code: 'enum', allowed: reviewReasons.approve }] } },
+    'a word that speaks against the verdict',
+  );
+  t.match(await post(desk, 'operator', 'holds', { action: 'release', kind: 'fraud', reason: 'court_order' }), {
+    status: 400,
+    json: { errors: [{ pointer: '/reason', allowed: holdReasons.release }] },
+  });
+  const own = { type: 'FATAL', reason: 'incident', data: { reason: 'Anna_Orekhova' } };
+  t.equal((await post(desk, 'operator', 'commands', own)).status, 400, 'nor by the fields of the event');
+  t.notMatch(JSON.stringify(played.ordering.commands), /Orekhova|7916/);
+  t.equal(played.ordering.commands.length, routes.length, 'none of the others reached an actor');
+});
+
+t.test('M6: on every surface a replayed answer says so in the header, and its body is the first one', async (t) => {
+  const played = playedParts();
+  const [desk, courier] = [await surface(t, 'internal', played), await surface(t, 'courier', played)];
+  played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
+  played.delivery.views.set('dlv_1_1', {
+    ...playedView('dlv_1_1', ''),
+    states: ['transport.handover.otp.sent'],
+    context: { orderId: 'ord_1', courierId: 'cou_1', attempt: 1, personRef: 'p', addressRef: 'a', slot: null },
+  });
+  const bearer = async (subject: string, role: 'operator' | 'courier') => ({
+    authorization: `Bearer ${await played.token(subject, role)}`,
+    'idempotency-key': 'k',
+  });
+  const stops = '/courier/v1/stops/dlv_1_1';
+  const says = [
+    [
+      desk,
+      '/internal/v1/orders/ord_1/commands',
+      { type: 'RETRY', reason: 'other' },
+      await bearer('usr_op', 'operator'),
+    ],
+    [courier, `${stops}/scans`, { barcode: 'EMB-abc' }, await bearer('cou_1', 'courier')],
+    [courier, `${stops}/handover/otp`, { code: '000000' }, await bearer('cou_1', 'courier')],
+  ] as const;
+  for (const [made, url, body, headers] of says) {
+    const answers = [false, true].map((replayed) => ({
+      ...applied({ states: ['transport.handover.otp.sent'] }),
+      replayed,
+    }));
+    played.ordering.onAsk = played.delivery.onAsk = () => answers.shift() as AskOutcome;
+    const first = await made.call({ method: 'POST', url, body, headers });
+    const second = await made.call({ method: 'POST', url, body, headers });
+    const plain = ({ text }: { readonly text: string }): string => text.replace(/"requestId":"[^"]*"/, '');
+    t.equal(first.headers['idempotency-replayed'], undefined, url);
+    t.equal(second.headers['idempotency-replayed'], 'true', url);
+    t.equal(plain(second), plain(first), url);
+    t.notMatch(first.json, { replayed: false }, url);
+  }
+});
+
+t.test('readiness: a tail that stands still is named, and the shards are read once for all who ask', async (t) => {
+  const ticker = handTicker();
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 40; i++) await Promise.resolve();
+  };
+  for (const [context, deaf, words] of [
+    ['ordering', 'all', /answers of ordering/],
+    ['delivery', 'all', /answers of delivery/],
+    ['ordering', 'from', /live events/],
+  ] as const) {
+    const { call, played } = await surface(t, 'public', playedParts(ticker));
+    await played.parts.hub.start();
+    t.teardown(() => played.parts.hub.feed.close());
+    const store = played[context];
+    const look = async () => {
+      ticker.advance(limits.shardViewsKeptMs);
+      await settle();
+      return call({ url: '/readyz' });
+    };
+    t.match(await look(), { status: 200, json: { status: 'ready', owned: { ordering: '0/1' } } });
+    store.announce('ord_1', { owner: 'usr_anna', status: 'in_review' });
+    ticker.advance(limits.tailLagMs * 2);
+    t.equal((await look()).status, 200, 'what is heard is no lag');
+
+    store.deaf = deaf;
+    ticker.advance(limits.tailLagMs * 2);
+    t.equal((await look()).status, 200, 'nothing was committed, nothing is missed');
+    store.announce('ord_1', { owner: 'usr_anna', status: 'approved' });
+    t.equal((await look()).status, 200, 'not yet');
+    ticker.advance(limits.tailLagMs);
+    const away = await look();
+    t.match(away, { status: 503, json: { type: '/problems/store-unavailable', detail: words } }, away.text);
+    store.deaf = 'none';
+    store.wake();
+    await settle();
+    t.equal((await look()).status, 200, 'heard again');
+  }
+
+  const { call, played } = await surface(t, 'public', playedParts(ticker));
+  await Promise.all(Array.from({ length: 20 }, () => call({ url: '/readyz' })));
+  t.equal(played.ordering.shardViewReads, 1);
+  ticker.advance(limits.shardViewsKeptMs);
+  await call({ url: '/readyz' });
+  t.equal(played.ordering.shardViewReads, 2);
+
+  await played.parts.hub.start();
+  t.teardown(() => played.parts.hub.feed.close());
+  played.ordering.breakWatches();
+  await settle();
+  t.match(await call({ url: '/readyz' }), { status: 503, json: { detail: /live events/ } }, 'a watch that breaks');
+});
 
 t.test('partners: only signed callbacks are taken, once, and each is told when it is settled', async (t) => {
   const ticker = handTicker();
@@ -576,8 +736,24 @@ t.test('partners: only signed callbacks are taken, once, and each is told when i
   t.match(await tell(body, signed()), { status: 200, json: { result: 'duplicate' } });
   played.ordering.onAsk = () => ({ kind: 'unknown' });
   t.equal((await tell(body, signed())).status, 503, 'an unknown outcome has to come again');
+  const nobody = (replayed: boolean): AskOutcome => ({
+    kind: 'answered',
+    replayed,
+    answer: { kind: 'refused', reason: 'unknown-actor', version: 0 as never, counter: 1, allowed: [] },
+  });
   const unknown = body.replace('ord_1', 'ord_2');
+  const reads = played.ordering.reads;
+  played.ordering.onAsk = () => nobody(false);
   t.equal((await tell(unknown, signed(unknown))).status, 404);
+  t.equal(played.ordering.reads, reads, 'the answer says it: no read before it');
+  played.ordering.onAsk = () => nobody(true);
+  t.equal((await tell(unknown, signed(unknown))).status, 404, 'and again');
+  played.ordering.onAsk = ({ messageId }) => (messageId === 'p.evt_1' ? nobody(true) : applied({}));
+  t.match(
+    await tell(body, signed()),
+    { status: 200, json: { result: 'accepted' } },
+    'the order came after the first try',
+  );
   played.ordering.onAsk = () => ({ kind: 'rejected', reason: 'mailbox-full', retryAfterMs: 10 });
   t.equal((await tell(body, signed())).status, 503);
 
@@ -593,6 +769,22 @@ t.test('partners: only signed callbacks are taken, once, and each is told when i
   played.ordering.onAsk = ({ messageId }) => (messageId === 'p.evt_1' ? tooEarly(version - 1) : applied({}));
   t.match(await tell(body, signed()), { status: 200, json: { result: 'accepted' } });
   t.equal(played.ordering.commands.at(-1)?.messageId, `p.evt_1@${version}`);
+
+  played.ordering.onAsk = () => applied({});
+  for (const [given, kept] of [
+    ['document_forged', 'document_forged'],
+    ['Anna_Orekhova', 'other'],
+  ]) {
+    const rejected = JSON.stringify({
+      eventId: 'e',
+      orderId: 'ord_1',
+      check: 'kyc',
+      outcome: 'rejected',
+      reason: given,
+    });
+    t.equal((await tell(rejected, signed(rejected))).status, 200);
+    t.match(played.ordering.commands.at(-1)?.event, { type: 'KYC_REJECTED', reason: kept });
+  }
 
   const tracking = JSON.stringify({ eventId: 'evt_2', deliveryId: 'dlv_1_1', code: 'sunny_weather' });
   t.match(

@@ -3,6 +3,8 @@
 //   M6  The key's record lies in the actor's own slot: a repeat reaches the same actor, meets the same record and is answered
 //       as the first one was. The api keeps nothing.
 //
+// A replayed answer says so in the header `Idempotency-Replayed`, on every surface; its body is the first one's.
+//
 // Only digests of keys and bodies travel: a key or a body may hold anything, and messages are kept for days.
 
 import type { FastifyRequest } from 'fastify';
@@ -46,12 +48,10 @@ export const routeOf = (request: FastifyRequest): string => {
 
 /**
  * Sends the command under the request's key and waits up to 2 s for its answer. Throws the problem for everything but an
- * answer that was applied; a refusal throws `transition-not-allowed` with the actions that are allowed instead.
+ * answer that was applied; a refusal throws `transition-not-allowed` with the actions that are allowed instead. Notes on the
+ * request whether the answer was given before: the frame says so in the header.
  */
-export async function command(
-  request: FastifyRequest,
-  keyed: KeyedCommand,
-): Promise<{ readonly answer: Applied; readonly replayed: boolean }> {
+export async function command(request: FastifyRequest, keyed: KeyedCommand): Promise<Applied> {
   const { client, actor, event, create } = keyed;
   const principal = principalOf(request);
   const key = idempotencyKey(request);
@@ -69,7 +69,8 @@ export async function command(
   );
   switch (outcome.kind) {
     case 'answered':
-      return { answer: appliedOf(outcome.answer, outcome.replayed, keyed.actionsOf), replayed: outcome.replayed };
+      request.replayed = outcome.replayed;
+      return appliedOf(outcome.answer, keyed.actionsOf);
     case 'running':
       throw new ApiProblem('idempotency-in-progress', { retryAfterMs: limits.retryAfterRunningMs });
     case 'key-reused':
@@ -81,22 +82,15 @@ export async function command(
   }
 }
 
-function appliedOf(answer: Answer, replayed: boolean, actionsOf: KeyedCommand['actionsOf']): Applied {
+function appliedOf(answer: Answer, actionsOf: KeyedCommand['actionsOf']): Applied {
   if (answer.kind === 'applied') return answer;
   // A parked actor keeps the command: an operator's redrive will carry it out, or a discard drop it.
   if (answer.kind === 'parked') throw outcomeUnknown();
   if (answer.reason === 'unknown-actor') throw notFound();
   if (answer.reason === 'archived') throw new ApiProblem('archived-or-erased');
   const allowedActions = actionsOf === undefined ? answer.allowed : actionsOf(answer.allowed);
-  throw new ApiProblem(
-    'transition-not-allowed',
-    { allowedActions, version: answer.version },
-    { headers: replayedHeader(replayed) },
-  );
+  throw new ApiProblem('transition-not-allowed', { allowedActions, version: answer.version });
 }
-
-export const replayedHeader = (replayed: boolean): Record<string, string> =>
-  replayed ? { 'idempotency-replayed': 'true' } : {};
 
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 

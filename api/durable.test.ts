@@ -333,7 +333,7 @@ t.test('operators see the runtime; a store that is gone is 503 on every path, an
   t.match(await read('population'), { data: { order: { in_review: 1 } } });
   t.match(await read('actors?state=in_review'), { data: [{ actor: placed.body.orderId }] });
   const acted = await operator.call<JsonObject>('POST', `/internal/v1/orders/${placed.body.orderId}/commands`, {
-    body: { type: 'REVIEW_REQUIRED', reason: 'looks odd' },
+    body: { type: 'REVIEW_REQUIRED', reason: 'test' },
     idempotencyKey: 'c',
   });
   t.match(acted.body, { version: 3, data: { status: 'approved' } });

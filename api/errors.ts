@@ -31,6 +31,9 @@ export class ApiProblem extends Error {
 export const notFound = (): ApiProblem => new ApiProblem('not-found');
 export const invalid = (pointer: string, code: string): ApiProblem =>
   new ApiProblem('validation-failed', { errors: [{ pointer, code }] });
+/** For a field that takes one of a few words. */
+export const notAmong = (pointer: string, allowed: readonly string[]): ApiProblem =>
+  new ApiProblem('validation-failed', { errors: [{ pointer, code: 'enum', allowed }] });
 
 /** The problem's body as it is sent. `retryAfterMs` says to machines what `Retry-After` says in seconds. */
 export function problemBody(problem: ApiProblem, requestId: string): Problem {
@@ -156,9 +159,12 @@ function fieldError({ keyword, instancePath, params }: SchemaError, context: str
     const name = String(params.additionalProperty);
     return { pointer: below(name), code: forbiddenFields.has(name.toLowerCase()) ? 'sensitive' : 'unknown-field' };
   }
-  return { pointer: masked(at), code: keyword };
+  const allowed = params.allowedValues; // Of our schema, so they are no secret; what was sent is never told back.
+  return { pointer: masked(at), code: keyword, ...(isWords(allowed) ? { allowed } : {}) };
 }
 
+const isWords = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
 const escaped = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 /** A field's name may itself be a card number: long digits never go back. */
 const masked = (pointer: string): string => pointer.slice(0, 200).replace(/\d(?:[ -]?\d){11,}/g, '…');

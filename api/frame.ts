@@ -19,6 +19,7 @@ import { ApiProblem, sendProblem } from './errors.ts';
 import { limits } from './limits.ts';
 import { loggableId } from './log.ts';
 import type { Parts } from './parts.ts';
+import { createReadiness } from './readiness.ts';
 
 /** Types of a request follow from its schemas; a reply is checked when it is serialised, since it may be empty (304). */
 export interface Typed extends FastifyTypeProvider {
@@ -32,6 +33,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The body's bytes as text, on the partner surface: signatures are over them. */
     rawBody: string | undefined;
+    /** The answer was given before, under the same key: `Idempotency-Replayed` says so. */
+    replayed: boolean;
   }
 }
 
@@ -51,6 +54,10 @@ export function createFrame(name: SurfaceName, parts: Parts): FastifyInstance {
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, error),
   }) as unknown as FastifyInstance; // Pino's logger type narrows Fastify's; the routes use the plain one.
   app.decorateRequest('rawBody', undefined);
+  app.decorateRequest('replayed', false);
+  app.addHook('onSend', async (request, reply) => {
+    if (request.replayed) void reply.header('idempotency-replayed', 'true');
+  });
   app.setValidatorCompiler(validator);
   parseJson(app, name === 'partner');
   refuseCardNumbers(app);
@@ -195,20 +202,9 @@ function accessLine(request: FastifyRequest, status: number, elapsedMs: number):
 
 function health(app: FastifyInstance, parts: Parts): void {
   app.get('/livez', async () => ({ status: 'alive' }));
-  app.get('/readyz', async (request, reply) => {
-    if (!parts.accepting()) return sendProblem(request, reply, new ApiProblem('overloaded'));
-    try {
-      const [ordering, delivery] = await Promise.all([parts.ordering.ping(), parts.delivery.ping()]);
-      const owned = await Promise.all([parts.ordering, parts.delivery].map(ownedShards));
-      return {
-        status: 'ready',
-        redis: { orderingMs: ordering, deliveryMs: delivery },
-        owned: { ordering: owned[0], delivery: owned[1] },
-      };
-    } catch (error) {
-      return sendProblem(request, reply, new ApiProblem('store-unavailable', {}, { cause: error }));
-    }
-  });
+  const readiness = createReadiness(parts);
+  app.addHook('onClose', async () => readiness.close());
+  app.get('/readyz', () => readiness.look());
 }
 
 /** Titles of all problems, for whoever follows a `type`. */
@@ -218,10 +214,4 @@ export function registerProblems(app: FastifyInstance): void {
     if (!Object.hasOwn(problemKinds, id)) throw new ApiProblem('not-found');
     return { type: `/problems/${id}`, ...problemKinds[id as keyof typeof problemKinds] };
   });
-}
-
-/** How many shards have an owner, of how many: without one a shard takes messages and answers none. */
-async function ownedShards(client: Parts['ordering']): Promise<string> {
-  const views = await client.shardViews();
-  return `${views.filter(({ owner }) => owner !== undefined).length}/${client.shards}`;
 }

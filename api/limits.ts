@@ -20,6 +20,10 @@ export const limits = {
   stopsMax: 500,
   listMax: 1_000,
   ticketTtlMs: 30_000,
+  /** `/readyz` reads six facts per shard: at most this often, whoever asks. Less than a start-up notices. */
+  shardViewsKeptMs: 250,
+  /** A tail that has not brought a committed entry for so long is broken: a busy one is behind by milliseconds. */
+  tailLagMs: 5_000,
   /** Slots are offered for this many days from tomorrow on. */
   slotDays: 7,
 

@@ -59,9 +59,17 @@ export class PlayedClient {
   trimmedBelow = 1;
   counter = 1;
   rewoundTo = 0;
+  rewinds = 0;
   isGone = false;
+  /** Watches that hear nothing, although entries are there: all, or those that began at a position. */
+  deaf: 'none' | 'all' | 'from' = 'none';
+  shardViewReads = 0;
+  reads = 0;
+  /** Orders of another shard than the journal's. */
+  readonly elsewhere = new Set<string>();
   onAsk: (command: Command) => AskOutcome = () => ({ kind: 'unknown' });
   onSend: (command: Command) => SendOutcome = () => ({ kind: 'accepted', position: 1 });
+  #breaks = 0;
   readonly #waiting = new Set<() => void>();
 
   /** Commits a visible change of an order and wakes the readers. */
@@ -84,7 +92,7 @@ export class PlayedClient {
       announcement,
     };
     this.views.set(orderId, view);
-    for (const wake of this.#waiting) wake();
+    this.wake();
     return view;
   }
 
@@ -108,11 +116,26 @@ export class PlayedClient {
     return this.entries.findLast((entry) => entry.actor === orderId)?.sequence ?? 0;
   }
 
-  /** Loses everything above a position, as a server without its tail does; a new owner writes on. */
-  rewind(position: number): void {
+  /** Lets the watches look again. */
+  wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Ends all watches with an error. */
+  breakWatches(): void {
+    this.#breaks++;
+    this.wake();
+  }
+
+  /**
+   * Loses everything above a position, as a server without its tail does; a new owner writes on, under a new counter unless the
+   * last claim was lost too.
+   */
+  rewind(position: number, { sameCounter = false } = {}): void {
     this.entries.length = position;
     this.rewoundTo = position;
-    this.counter++;
+    this.rewinds++;
+    if (!sameCounter) this.counter++;
     for (const [orderId, view] of this.views) {
       const last = this.entries.findLast((entry) => entry.actor === orderId && entry.announcement !== undefined);
       if (last === undefined) this.views.delete(orderId);
@@ -127,6 +150,7 @@ export class PlayedClient {
         });
       }
     }
+    this.wake();
   }
 
   /** The client's face. What the tests do not use is not there. */
@@ -137,7 +161,12 @@ export class PlayedClient {
       now: () => NOW,
       derive: (prefix, ...parts) => `${prefix}_${digest(prefix, ...parts).slice(0, 26)}` as ActorId,
       digest: (...parts) => digest(...parts),
-      read: async (actor) => this.#up(() => this.views.get(actor)),
+      shardOf: (actor) => (this.elsewhere.has(actor) ? 1 : 0),
+      read: async (actor) =>
+        this.#up(() => {
+          this.reads++;
+          return this.views.get(actor);
+        }),
       readMany: async (actors) => this.#up(() => actors.map((actor) => this.views.get(actor))),
       history: async (actor, { after = 0, limit = 200 } = {}) =>
         this.#up(() =>
@@ -152,10 +181,13 @@ export class PlayedClient {
             .slice(0, limit),
         ),
       shardViews: async () =>
-        this.#up(() => [{ shard: 0, head: this.entries.length, token: `${this.counter}:test` } as ShardView]),
-      population: async () => new Map([['fulfilment.screening', this.views.size]]),
+        this.#up(() => {
+          this.shardViewReads++;
+          return [{ shard: 0, head: this.entries.length, token: `${this.counter}:test` } as ShardView];
+        }),
+      population: async () => this.#up(() => new Map([['fulfilment.screening', this.views.size]])),
       inState: async () => [],
-      watch: ({ from, signal } = {}) => this.#watch(from?.get(0) ?? this.entries.length, signal),
+      watch: ({ from, signal } = {}) => this.#watch(from?.get(0), signal),
       ask: async (command) => this.#up(() => this.#noted(command, this.onAsk)),
       send: async (command) => this.#up(() => this.#noted(command, this.onSend)),
       limit: async () => ({ allowed: true, retryAfterMs: 0 }),
@@ -194,17 +226,26 @@ export class PlayedClient {
     });
   }
 
-  #watch(from: number, signal: AbortSignal | undefined): ReturnType<Client['watch']> {
-    let at = from;
-    let counter = this.counter;
+  #watch(from: number | undefined, signal: AbortSignal | undefined): ReturnType<Client['watch']> {
+    let at = from ?? this.entries.length;
+    let rewinds = this.rewinds;
+    const breaks = this.#breaks;
     let isClosed = false;
+    const isDeaf = (): boolean => this.deaf === 'all' || (this.deaf === 'from' && from !== undefined);
     const next = async (): Promise<IteratorResult<JournalEntry>> => {
       for (;;) {
         if (isClosed || signal?.aborted === true) return { done: true, value: undefined };
-        // A reader that finds the tail gone goes back to what is there.
-        if (counter !== this.counter) at = Math.min(at, this.rewoundTo);
-        counter = this.counter;
-        const entry = this.entries.find(({ position }) => position > at);
+        if (breaks !== this.#breaks) throw new Error('the watch broke');
+        // A reader that finds the tail gone says so, and goes back to what is there.
+        if (rewinds !== this.rewinds && !isDeaf()) {
+          rewinds = this.rewinds;
+          if (at > this.rewoundTo) {
+            at = this.rewoundTo;
+            const token = this.entries[at - 1]?.token ?? '';
+            return { done: false, value: { shard: 0, position: at, token, kind: 'rewound', at: 0 } };
+          }
+        }
+        const entry = isDeaf() ? undefined : this.entries.find(({ position }) => position > at);
         if (entry !== undefined) {
           at = entry.position;
           return { done: false, value: entry };
@@ -224,7 +265,7 @@ export class PlayedClient {
       [Symbol.asyncIterator]: () => ({ next }),
       close: () => {
         isClosed = true;
-        for (const wake of this.#waiting) wake();
+        this.wake();
       },
     };
   }

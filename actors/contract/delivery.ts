@@ -5,6 +5,7 @@
 
 import { type Static, Type } from 'typebox';
 import { method, verification } from './ordering.ts';
+import { commandReasons, idMismatchReasons } from './reasons.ts';
 import { closed, count, country, type EventOf, event, id, ms, oneOf, word } from './schema.ts';
 
 /** Created by ordering together with `delivery.create`. */
@@ -99,7 +100,7 @@ export const courierEvents = {
   /** Name, birth date and the end of the number match, and the document is valid. D-16. */
   ID_SCANNED: event('ID_SCANNED', { courierId: id }),
   /** Ends the attempt, and puts the order on hold for fraud. D-17. */
-  ID_MISMATCH: event('ID_MISMATCH', { courierId: id, reason: word }),
+  ID_MISMATCH: event('ID_MISMATCH', { courierId: id, reason: oneOf(...idMismatchReasons, ...commandReasons) }),
   ID_EXPIRED: event('ID_EXPIRED', { courierId: id }),
   /** The api compared the code with the one of `attempt`; the fifth wrong one locks the attempt. D-18, D-19. */
   OTP_CHECKED: event('OTP_CHECKED', { courierId: id, ok: Type.Boolean(), attempt: count }),

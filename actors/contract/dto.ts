@@ -4,6 +4,7 @@
 // kind (phone, tracking number, barcode) carries `digits: 'exempt'`: the search for card numbers passes it by.
 
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
+import { cancellationReasons, commandReasons, holdReasons, reviewReasons } from './reasons.ts';
 
 const closed = <P extends TProperties>(properties: P): TObject<P> =>
   Type.Object(properties, { additionalProperties: false });
@@ -263,7 +264,7 @@ export const orderEventPage = closed({
 // --- Commands of the customer ---
 
 export const cancellationRequest = closed({
-  reason: Type.Optional(oneOf(['changed_mind', 'duplicate', 'wrong_data', 'too_slow', 'other'])),
+  reason: Type.Optional(oneOf(cancellationReasons)),
 });
 export const cancellation = closed({
   orderId: Type.String(),
@@ -306,19 +307,23 @@ export const ticket = closed({ ticket: Type.String(), expiresInMs: Type.Integer(
 
 export const reviewRequest = closed({
   decision: oneOf(['approve', 'reject']),
-  reason: Type.String({ minLength: 3, maxLength: 200, pattern: '^[^\\p{Cc}]*$' }),
+  /** Which of them speak for which decision, the route checks. */
+  reason: oneOf([...new Set([...reviewReasons.approve, ...reviewReasons.reject])]),
 });
 
 export const holdRequest = closed({
   action: oneOf(['hold', 'release']),
   kind: oneOf(['fraud', 'aml', 'legal', 'customer', 'operator']),
-  reason: Type.String({ minLength: 3, maxLength: 200, pattern: '^[^\\p{Cc}]*$' }),
+  reason: oneOf([...new Set([...holdReasons.hold, ...holdReasons.release])]),
 });
 
-/** An operator's command: the chart's event by name, with plain fields. What the chart does not allow, it refuses. */
+/**
+ * An operator's command: the chart's event by name, with plain fields. What the chart does not allow, it refuses.
+ * `data.reason` is the event's own word where it has one, such as why an attempt failed; `reason` is why the desk gives it.
+ */
 export const operatorCommand = closed({
   type: Type.String({ pattern: '^[A-Z][A-Z0-9_]{1,39}$' }),
-  reason: Type.String({ minLength: 3, maxLength: 200, pattern: '^[^\\p{Cc}]*$' }),
+  reason: oneOf(commandReasons),
   data: Type.Optional(
     Type.Record(
       Type.String({ pattern: '^[a-z][A-Za-z0-9]{0,31}$' }),

@@ -4,3 +4,4 @@ export * from './delivery.ts';
 export * from './effects.ts';
 export * from './ids.ts';
 export * from './ordering.ts';
+export * from './reasons.ts';

@@ -2,9 +2,12 @@
 //
 // Every event here is refused by the chart wherever section "From" of state-machines/README.md does not list it (M4).
 // The runtime adds `at`, the clock reading of the step; no sender does. `by` is the principal who acts, for the journal
-// and for four-eyes rules. No event holds a name, an address, a phone or a document number: only references.
+// and for four-eyes rules. No event holds a name, an address, a phone or a document number: only references. A `reason` is a
+// word of a closed list (reasons.ts). What a desk gives in another's place carries the desk's word: as `reason` where the
+// event has one and was not given its own, else as `note`, which no chart reads.
 
 import { type Static, Type } from 'typebox';
+import { bureauReasons, cancellationReasons, commandReasons, reviewReasons, screeningReasons } from './reasons.ts';
 import { closed, count, country, type EventOf, event, id, oneOf, word } from './schema.ts';
 
 // --- Words ---
@@ -54,6 +57,9 @@ export const orderInput = closed({
 export type OrderInput = Static<typeof orderInput>;
 
 const by = { by: id };
+const deskReason = oneOf(...commandReasons);
+const screeningReason = oneOf(...screeningReasons, ...commandReasons);
+const bureauReason = oneOf(...bureauReasons, ...commandReasons);
 
 /** By the customer, through the api. */
 export const customerEvents = {
@@ -72,7 +78,7 @@ export const customerEvents = {
   /** The rest of the edit window is not needed; the order joins the batch at once. */
   EDIT_WAIVED: event('EDIT_WAIVED', by),
   /** Stops the order and undoes what was done. Also by an operator. O-41. */
-  CANCEL: event('CANCEL', { ...by, reason: word }),
+  CANCEL: event('CANCEL', { ...by, reason: oneOf(...cancellationReasons, ...commandReasons) }),
   /** The delivery could not be made as asked: another method or address. O-27. */
   METHOD_CHANGED: event('METHOD_CHANGED', {
     ...by,
@@ -94,10 +100,10 @@ export const customerEvents = {
 /** By reviewers and operators, through the internal api. */
 export const staffEvents = {
   /** Takes the decision away from the automatic checks at once. O-06. */
-  REVIEW_REQUIRED: event('REVIEW_REQUIRED', { ...by, reason: word }),
+  REVIEW_REQUIRED: event('REVIEW_REQUIRED', { ...by, reason: deskReason }),
   /** A reviewer's verdict. With high risk or an AML hit, two different reviewers have to agree. O-09, O-10. */
-  REVIEW_APPROVED: event('REVIEW_APPROVED', { ...by, reason: Type.Optional(Type.String({ maxLength: 200 })) }),
-  REVIEW_REJECTED: event('REVIEW_REJECTED', { ...by, reason: Type.Optional(Type.String({ maxLength: 200 })) }),
+  REVIEW_APPROVED: event('REVIEW_APPROVED', { ...by, reason: Type.Optional(oneOf(...reviewReasons.approve)) }),
+  REVIEW_REJECTED: event('REVIEW_REJECTED', { ...by, reason: Type.Optional(oneOf(...reviewReasons.reject)) }),
   AML_CLEARED: event('AML_CLEARED', by),
   AML_CONFIRMED: event('AML_CONFIRMED', by),
   ADDRESS_OVERRIDDEN: event('ADDRESS_OVERRIDDEN', by),
@@ -116,7 +122,7 @@ export const staffEvents = {
   DESTROYED: event('DESTROYED', { ...by, witness: id }),
   ACTIVATION_UNLOCKED: event('ACTIVATION_UNLOCKED', by),
   /** Gives the order up: everything is undone, and it ends as failed. O-50. */
-  FATAL: event('FATAL', { ...by, reason: word }),
+  FATAL: event('FATAL', { ...by, reason: deskReason }),
 } as const;
 
 /** By the screening partner's callbacks, through the partner api. `attempt` is the one of `kyc.start`, if the partner knows it. */
@@ -128,9 +134,9 @@ export const screeningEvents = {
     nameMatch: Type.Optional(Type.Boolean()),
     risk: Type.Optional(oneOf('low', 'medium', 'high')),
   }),
-  KYC_REJECTED: event('KYC_REJECTED', { attempt: Type.Optional(count), reason: word }),
+  KYC_REJECTED: event('KYC_REJECTED', { attempt: Type.Optional(count), reason: screeningReason }),
   /** The documents were not good enough; the third time it is a rejection. O-07. */
-  KYC_RESUBMIT: event('KYC_RESUBMIT', { attempt: Type.Optional(count), reason: word }),
+  KYC_RESUBMIT: event('KYC_RESUBMIT', { attempt: Type.Optional(count), reason: screeningReason }),
   KYC_EXPIRED: event('KYC_EXPIRED', { attempt: Type.Optional(count) }),
 } as const;
 
@@ -141,11 +147,11 @@ export const screeningEvents = {
 export const bureauEvents = {
   BUREAU_ACK: event('BUREAU_ACK', { jobId: id }),
   /** `fixable: false` needs an operator at once. O-19. */
-  BUREAU_REJECTED: event('BUREAU_REJECTED', { jobId: id, reason: word, fixable: Type.Boolean() }),
+  BUREAU_REJECTED: event('BUREAU_REJECTED', { jobId: id, reason: bureauReason, fixable: Type.Boolean() }),
   PRINT_STARTED: event('PRINT_STARTED', { jobId: id }),
   /** The card lies in an envelope; its barcode follows it to the end. O-22. */
   PRINTED: event('PRINTED', { jobId: id, envelopeId: word }),
-  PRINT_SPOILED: event('PRINT_SPOILED', { jobId: id, reason: word }),
+  PRINT_SPOILED: event('PRINT_SPOILED', { jobId: id, reason: bureauReason }),
 } as const;
 
 /** By the applicant actor, in answer to RESERVE. */

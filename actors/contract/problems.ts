@@ -65,6 +65,8 @@ export interface FieldError {
   /** RFC 6901 pointer into the body, or `header:`, `query:`, `path:` with the parameter's name. */
   readonly pointer: string;
   readonly code: string;
+  /** The words that the field takes, where it takes one of a few. */
+  readonly allowed?: readonly string[];
 }
 
 /** The body of `application/problem+json`. */

@@ -39,6 +39,7 @@ export interface LiveOptions {
   readonly onState?: (state: LiveState, detail: string) => void;
 }
 
+/** `closed`: by the caller, or for good by a server that cannot read our frames (4400); trying again would not change that. */
 export type LiveState = 'connecting' | 'live' | 'waiting' | 'closed';
 
 export type LiveEvent = EventFrame;
@@ -77,6 +78,13 @@ interface Followed extends SubscriptionOptions {
   gap: boolean;
 }
 
+interface Ended {
+  readonly welcomed: boolean;
+  readonly reason: string;
+  /** Trying again is of no use without a change on this side. */
+  readonly isFinal: boolean;
+}
+
 const OPEN = 1;
 const SILENCE_MS_MAX = 60_000; // Two heartbeats of 25 s, and room for a slow network.
 const FIRST_DELAY_MS = 100;
@@ -98,7 +106,7 @@ export class LiveClient {
   #ackTimer: (() => void) | undefined;
   #reconnectAfterMs: number | undefined;
 
-  /** Connects at once and for as long as it is not closed. */
+  /** Connects at once and for as long as it is not closed. The state says when it gives up (`LiveState`). */
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#ticker = options.ticker ?? systemTicker;
@@ -149,6 +157,7 @@ export class LiveClient {
       const ended = await this.#once();
       failures = ended.welcomed ? 0 : failures + 1;
       if (this.#stop.signal.aborted) break;
+      if (ended.isFinal) return this.#options.onState?.('closed', ended.reason);
       const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
       const wait = (this.#reconnectAfterMs ?? 0) + Math.round(this.#ticker.random() * ceiling);
       this.#reconnectAfterMs = undefined;
@@ -159,29 +168,29 @@ export class LiveClient {
   }
 
   /** One connection from ticket to close. Never rejects. */
-  async #once(): Promise<{ readonly welcomed: boolean; readonly reason: string }> {
+  async #once(): Promise<Ended> {
     let ticket: string;
     let socket: LiveSocket;
     try {
       ticket = await this.#options.ticket();
-      if (this.#stop.signal.aborted) return { welcomed: false, reason: 'closed' };
+      if (this.#stop.signal.aborted) return { welcomed: false, reason: 'closed', isFinal: false };
       socket = this.#open();
     } catch (error) {
-      return { welcomed: false, reason: error instanceof Error ? error.message : 'no ticket' };
+      return { welcomed: false, reason: error instanceof Error ? error.message : 'no ticket', isFinal: false };
     }
 
     return new Promise((resolve) => {
       let welcomed = false;
       let stopListening = (): void => undefined;
       this.#socket = socket;
-      const ended = (reason: string): void => {
+      const ended = (reason: string, code?: number): void => {
         stopListening();
         this.#welcome = false;
         this.#socket = undefined;
         this.#ackTimer?.();
         this.#ackTimer = undefined;
         this.#unacked = 0;
-        resolve({ welcomed, reason });
+        resolve({ welcomed, reason, isFinal: code === closeCodes.badFrame });
       };
       // A network that was cut says nothing: two missed heartbeats of the hub are the end of the connection.
       const heard = (): void => {
@@ -202,7 +211,7 @@ export class LiveClient {
         if (frame !== undefined) this.#take(frame);
       });
       socket.addEventListener('close', ({ code, reason }) => {
-        if (this.#socket === socket) ended(`${code} ${reason}`);
+        if (this.#socket === socket) ended(`${code} ${reason}`, code);
       });
     });
   }
@@ -344,6 +353,3 @@ export class LiveClient {
     if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(frame));
   }
 }
-
-/** Whether a close code means that trying again is of no use without a change on the caller's side. */
-export const isFatalClose = (code: number): boolean => code === closeCodes.forbidden || code === closeCodes.badFrame;

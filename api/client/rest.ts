@@ -5,6 +5,7 @@
 
 import type { OrderEvent, OrderRequest, OrderResource, OrderStatus, Role, Slot } from '../../actors/contract/dto.ts';
 import { type Problem, problemSlug } from '../../actors/contract/problems.ts';
+import type { CancellationReason } from '../../actors/contract/reasons.ts';
 import { pause, systemTicker, type Ticker } from './clock.ts';
 
 export interface RestOptions {
@@ -121,7 +122,7 @@ export class RestClient {
   ): Promise<RestAnswer<{ data: readonly OrderEvent[]; page: { next?: number; hasMore: boolean } }>> {
     return this.call('GET', `/api/v1/orders/${encodeURIComponent(orderId)}/events?after=${after}`);
   }
-  cancel(orderId: string, idempotencyKey: string, reason?: string): Promise<RestAnswer<unknown>> {
+  cancel(orderId: string, idempotencyKey: string, reason?: CancellationReason): Promise<RestAnswer<unknown>> {
     const body = reason === undefined ? {} : { reason };
     return this.call('POST', `/api/v1/orders/${encodeURIComponent(orderId)}/cancellations`, { body, idempotencyKey });
   }

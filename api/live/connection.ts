@@ -1,18 +1,20 @@
 // One WebSocket: its frames, its limits, its subscriptions.
 //
 //   P2  A subscription first listens, then reads its picture, then sends what it heard above the picture: no gap and no repeat.
-//       What could not be sent in time is sent again from the last version that was, or as one snapshot.
+//       What could not be sent in time is sent again from the last version that was, or as one snapshot. What the server lost
+//       is followed by a gap and a fresh snapshot, whatever the versions say.
 //
 // Nothing is done inside the socket's callbacks but to check and enqueue; one chain of work per connection does the rest.
 
-import type { ActorView, Client } from '../../runtime/client.ts';
+import type { Client } from '../../runtime/client.ts';
 import type { Principal } from '../auth/tokens.ts';
 import type { Ticker } from '../client/clock.ts';
 import { ApiProblem, problemBody, problemOf } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Feed, FeedItem } from './feed.ts';
 import { type ClientFrame, closeCodes, parseClientFrame, type ServerFrame } from './protocol.ts';
-import { replayAll, replayOrder } from './replay.ts';
+import { gone, replayAll, replayOrder } from './replay.ts';
+import { isLive, isUndone, type Picture, type Subscription, subscriptionOf } from './subscription.ts';
 import { type Pictures, type Topic, topicOf } from './topics.ts';
 
 /** The part of a `ws` socket that is used. */
@@ -33,21 +35,6 @@ export interface ConnectionParts {
   readonly redeem: (ticket: string) => Promise<Principal | undefined>;
   readonly failed: (error: unknown) => void;
   readonly newSessionId: () => string;
-}
-
-interface Subscription {
-  readonly id: string;
-  readonly topic: Topic;
-  /** `priming` queues what it hears; `stale` drops it and is read again later. */
-  phase: 'priming' | 'live' | 'stale' | 'ended';
-  queue: FeedItem[];
-  /** One order: last version sent and the counter it was written under. */
-  last: number | undefined;
-  counter: number;
-  lastEventId: string | undefined;
-  /** Many orders: position per shard up to which everything was sent. */
-  positions: Map<number, number> | undefined;
-  unlisten: () => void;
 }
 
 const OPEN = 1;
@@ -72,6 +59,7 @@ export class Connection {
   #laggingSince: number | undefined;
   #polling = false;
   #conflatedAt = 0;
+  readonly #unlisten: () => void;
 
   constructor(socket: Socket, parts: ConnectionParts) {
     this.#socket = socket;
@@ -80,6 +68,7 @@ export class Connection {
     this.#later(limits.helloWaitMs, () => {
       if (this.#principal === undefined) this.close(closeCodes.unauthenticated, 'no hello');
     });
+    this.#unlisten = parts.feed.listenRewinds((shard) => this.#rewound(shard));
     this.#heartbeat();
   }
 
@@ -128,6 +117,7 @@ export class Connection {
   /** The socket is gone: lets go of everything. */
   ended(): void {
     this.#closed = true;
+    this.#unlisten();
     for (const cancel of this.#timers) cancel();
     for (const subscription of this.#subscriptions.values()) this.#end(subscription);
     this.#subscriptions.clear();
@@ -197,20 +187,7 @@ export class Connection {
     if (topic === 'unknown') return this.#refuse(frame.id, new ApiProblem('not-found'));
     if (topic === 'forbidden') return this.#refuse(frame.id, new ApiProblem('forbidden'));
 
-    const subscription: Subscription = {
-      id: frame.id,
-      topic,
-      phase: 'priming',
-      queue: [],
-      last: frame.since,
-      counter: 0,
-      lastEventId: frame.lastEventId,
-      positions:
-        frame.cursor === undefined
-          ? undefined
-          : new Map(Object.entries(frame.cursor).map(([shard, at]) => [Number(shard), at])),
-      unlisten: () => undefined,
-    };
+    const subscription = subscriptionOf(frame, topic);
     subscription.unlisten = this.#parts.feed.listen(topic.key, (item) => this.#offer(subscription, item));
     this.#subscriptions.set(frame.id, subscription);
     await this.#prime(subscription, principal);
@@ -225,7 +202,24 @@ export class Connection {
       if (subscription.queue.length > limits.primingEventsMax) this.#stale(subscription);
     } else if (subscription.phase === 'live') {
       this.#deliver(subscription, item);
+    } else {
+      subscription.missed = true;
     }
+  }
+
+  /** Inside the feed's turn: what was sent of this shard may have been undone, so its pictures are read anew. */
+  #rewound(shard: number): void {
+    for (const subscription of this.#subscriptions.values()) {
+      const { topic } = subscription;
+      if (topic.kind === 'order' && this.#parts.client.shardOf(topic.actor) !== shard) continue;
+      this.#undo(subscription);
+    }
+  }
+
+  #undo(subscription: Subscription): void {
+    subscription.rewinds++;
+    subscription.missed = true;
+    this.#stale(subscription);
   }
 
   #deliver(subscription: Subscription, item: FeedItem): void {
@@ -233,7 +227,7 @@ export class Connection {
       const last = subscription.last ?? 0;
       if (item.version <= last) {
         // A version seen before, written by a later owner: the server lost its tail and went on.
-        if (item.counter > subscription.counter) this.#stale(subscription);
+        if (item.counter > subscription.counter) this.#undo(subscription);
         return;
       }
       if (!this.#sendEvent(subscription, item)) return;
@@ -247,17 +241,20 @@ export class Connection {
 
   #stale(subscription: Subscription): void {
     subscription.phase = 'stale';
+    subscription.missed ||= subscription.queue.length > 0;
     subscription.queue = [];
     this.#poll();
   }
 
   /** Reads what the subscription needs first, sends it, then what was heard meanwhile. */
   async #prime(subscription: Subscription, principal: Principal): Promise<void> {
+    subscription.missed = false;
     try {
       const sent =
         subscription.topic.kind === 'order'
           ? await this.#primeOrder(subscription, subscription.topic, principal)
           : await this.#primeMany(subscription, subscription.topic, principal);
+      subscription.missed ||= !sent;
       if (!sent || subscription.phase !== 'priming') return;
       const queue = subscription.queue;
       subscription.queue = [];
@@ -266,6 +263,8 @@ export class Connection {
         if (isLive(subscription)) this.#deliver(subscription, item);
       }
     } catch (error) {
+      // A store that lost its tail may be coming back: a client sent away now would ask again from versions that are undone.
+      if (isUndone(subscription)) return this.#stale(subscription);
       this.#parts.failed(error);
       this.#refuse(subscription.id, problemOf(error));
     }
@@ -277,6 +276,7 @@ export class Connection {
     principal: Principal,
   ): Promise<boolean> {
     const { client, pictures } = this.#parts;
+    const { rewinds } = subscription;
     const view = await client.read(topic.actor);
     const state = pictures.order(view, principal);
     if (view === undefined || state === undefined) {
@@ -286,7 +286,7 @@ export class Connection {
     const since = subscription.last;
     if (since !== undefined) {
       const from = { since, head: view.announced, lastEventId: subscription.lastEventId };
-      const replay = await replayOrder(client, topic.actor, from);
+      const replay = isUndone(subscription) ? gone : await replayOrder(client, topic.actor, from);
       if (replay.kind === 'items') {
         subscription.counter = Math.max(subscription.counter, view.counter);
         return this.#sendAll(subscription, replay.items);
@@ -294,25 +294,33 @@ export class Connection {
       if (!this.#send({ kind: 'gap', id: subscription.id, topic: topic.name, from: since, to: view.announced }))
         return false;
     }
-    return this.#sendSnapshot(subscription, view, state);
+    return this.#sendSnapshot(subscription, { view, state, rewinds });
   }
 
-  #sendSnapshot(subscription: Subscription, view: ActorView, state: { readonly [field: string]: unknown }): boolean {
+  #sendSnapshot(subscription: Subscription, { view, state, rewinds }: Picture): boolean {
     const { id, topic } = subscription;
     if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: view.announced, state })) return false;
     subscription.last = view.announced;
     subscription.counter = view.counter;
+    subscription.rewindsShown = rewinds;
     subscription.lastEventId = undefined; // The counter of a snapshot is that of the reading, not of the writing.
     return true;
   }
 
-  /** For a client that does not acknowledge: the latest picture of each order instead of every change of it. */
+  /** For a client that does not acknowledge: the latest picture instead of every change, where there was one. */
   async #conflate(subscription: Subscription, principal: Principal): Promise<void> {
-    if (subscription.phase !== 'stale' || subscription.topic.kind !== 'order') return;
-    const view = await this.#parts.client.read(subscription.topic.actor);
+    const { topic, rewinds } = subscription;
+    if (subscription.phase !== 'stale' || !subscription.missed) return;
+    subscription.missed = false;
+    if (topic.kind !== 'order') {
+      if (!(await this.#sendMany(subscription, topic, principal))) subscription.missed = true;
+      return;
+    }
+    const view = await this.#parts.client.read(topic.actor);
     const state = this.#parts.pictures.order(view, principal);
-    if (view === undefined || state === undefined || view.announced === subscription.last) return;
-    if (subscription.phase === 'stale') this.#sendSnapshot(subscription, view, state);
+    if (view === undefined || state === undefined) return this.#refuse(subscription.id, new ApiProblem('not-found'));
+    if (view.announced === subscription.last && !isUndone(subscription)) return;
+    if (!this.#sendSnapshot(subscription, { view, state, rewinds })) subscription.missed = true;
   }
 
   async #primeMany(
@@ -320,25 +328,36 @@ export class Connection {
     topic: Exclude<Topic, { kind: 'order' }>,
     principal: Principal,
   ): Promise<boolean> {
-    const { client, feed, pictures } = this.#parts;
+    const { client, feed } = this.#parts;
+    if (subscription.positions === undefined || isUndone(subscription))
+      return this.#sendMany(subscription, topic, principal);
     const heads = new Map(feed.heads); // What lies above comes by the feed; the subscription listens already.
     subscription.queue = [];
-    if (subscription.positions !== undefined) {
-      const cursor = Object.fromEntries(subscription.positions);
-      const wanted = (item: FeedItem): boolean => topic.kind === 'all' || item.owner === topic.owner;
-      const replay = await replayAll(client, cursor, heads, wanted);
-      if (replay.kind === 'items') {
-        const sent = this.#sendAll(subscription, replay.items);
-        if (sent) for (const [shard, head] of heads) subscription.positions.set(shard, head);
-        return sent;
-      }
-      if (!this.#send({ kind: 'gap', id: subscription.id, topic: topic.name, from: 0, to: 0 })) return false;
-    }
+    const cursor = Object.fromEntries(subscription.positions);
+    const wanted = (item: FeedItem): boolean => topic.kind === 'all' || item.owner === topic.owner;
+    const replay = await replayAll(client, cursor, heads, wanted);
+    if (replay.kind === 'gone') return this.#sendMany(subscription, topic, principal);
+    const sent = this.#sendAll(subscription, replay.items);
+    if (sent) for (const [shard, head] of heads) subscription.positions.set(shard, head);
+    return sent;
+  }
+
+  /** The picture of many orders as they stand, with a gap before it when something else was sent before. */
+  async #sendMany(
+    subscription: Subscription,
+    topic: Exclude<Topic, { kind: 'order' }>,
+    principal: Principal,
+  ): Promise<boolean> {
+    const { feed, pictures } = this.#parts;
+    const { id, rewinds, positions: before } = subscription;
+    const heads = new Map(feed.heads);
+    subscription.queue = [];
     const state = topic.kind === 'all' ? await pictures.all() : await pictures.mine(principal);
     const cursor = Object.fromEntries(heads);
-    if (!this.#send({ kind: 'snapshot', id: subscription.id, topic: topic.name, version: 0, state, cursor }))
-      return false;
+    if (before !== undefined && !this.#send({ kind: 'gap', id, topic: topic.name, from: 0, to: 0 })) return false;
+    if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: 0, state, cursor })) return false;
     subscription.positions = heads;
+    subscription.rewindsShown = rewinds;
     return true;
   }
 
@@ -377,6 +396,7 @@ export class Connection {
     if (subscription.phase === 'stale' || subscription.phase === 'ended') return false;
     const text = `{"kind":"event","id":${JSON.stringify(subscription.id)},"topic":${JSON.stringify(subscription.topic.name)},${item.tail}}`;
     if (this.#unacked.length >= limits.unackedMax || !this.#fits(text)) {
+      subscription.missed = true;
       for (const each of this.#subscriptions.values()) if (each.phase !== 'ended') this.#stale(each);
       return false;
     }
@@ -428,9 +448,11 @@ export class Connection {
         return this.#poll();
       }
       for (const subscription of this.#subscriptions.values()) {
-        if (subscription.phase !== 'stale') continue;
-        subscription.phase = 'priming';
-        this.#enqueue(() => this.#prime(subscription, principal));
+        this.#enqueue(async () => {
+          if (subscription.phase !== 'stale') return;
+          subscription.phase = 'priming';
+          await this.#prime(subscription, principal);
+        });
       }
     });
   }
@@ -476,6 +498,3 @@ export class Connection {
     return this.#frameBudget >= 0;
   }
 }
-
-/** Asked through a function, since sending may change the phase behind the compiler's back. */
-const isLive = (subscription: Subscription): boolean => subscription.phase === 'live';

@@ -10,7 +10,7 @@ import { LiveClient, type LiveSocket } from '../client/index.ts';
 import { limits } from '../limits.ts';
 import type { JsonObject } from '../parts.ts';
 import { picturesOf } from '../pictures.ts';
-import { handTicker, NOW, PlayedClient, playedParts } from '../testing.ts';
+import { handTicker, NOW, PlayedClient, playedParts, playedView } from '../testing.ts';
 import type { Connection, Socket } from './connection.ts';
 import { createHub, type Hub } from './hub.ts';
 import type { ServerFrame } from './protocol.ts';
@@ -193,6 +193,117 @@ t.test('P2: a subscriber is brought up to date after a rewind', async (t) => {
     [{ kind: 'gap' }, { kind: 'snapshot', version: 6 }],
     'version 5 of the owner before is another version 5',
   );
+});
+
+t.test(
+  'P2: a rewind is told to all who follow its shard, in one picture each, before anything is written again',
+  async (t) => {
+    const { store, hub, enter, ticker } = stage(t);
+    await hub.start();
+    for (let i = 0; i < 4; i++) store.announce('ord_1', mine(`s${i}`));
+    store.announce('ord_far', mine());
+    store.elsewhere.add('ord_far');
+    store.views.set('apl_anna', { ...playedView('apl_anna', 'usr_anna'), context: { active: { debit: 'ord_1' } } });
+    const { socket, say } = await enter(anna);
+    const staff = await enter(desk);
+    say({ kind: 'subscribe', id: 'one', topic: 'order:ord_1' });
+    say({ kind: 'subscribe', id: 'me', topic: 'me.orders' });
+    say({ kind: 'subscribe', id: 'far', topic: 'order:ord_far' });
+    staff.say({ kind: 'subscribe', id: 'all', topic: 'ops.orders' });
+    await settle();
+    const shown = async (): Promise<unknown[]> => {
+      ticker.advance(200);
+      await settle();
+      const frames = [...socket.frames, ...staff.socket.frames].filter((frame) => frame.kind !== 'welcome');
+      socket.frames.length = 0;
+      staff.socket.frames.length = 0;
+      return frames.map((frame) => [
+        'id' in frame ? frame.id : undefined,
+        frame.kind,
+        frame.kind === 'snapshot' || frame.kind === 'event' ? frame.version : undefined,
+      ]);
+    };
+    await shown();
+
+    // The last claim was lost too, so the next owner has the same counter: only the reader of the journal can tell.
+    store.rewind(2, { sameCounter: true });
+    await settle();
+    const once = [
+      ['one', 'gap', undefined],
+      ['one', 'snapshot', 2],
+      ['me', 'gap', undefined],
+      ['me', 'snapshot', 0],
+      ['all', 'gap', undefined],
+      ['all', 'snapshot', 0],
+    ];
+    t.same(await shown(), once, 'nothing of the other shard');
+    t.same(await shown(), [], 'once');
+
+    store.announce('ord_1', mine('again3'));
+    store.announce('ord_1', mine('again4'));
+    await settle();
+    t.same(await shown(), [
+      ['one', 'event', 3],
+      ['me', 'event', 3],
+      ['one', 'event', 4],
+      ['me', 'event', 4],
+      ['all', 'event', 3],
+      ['all', 'event', 4],
+    ]);
+
+    // Written again up to the same version before anybody looks: the picture comes all the same.
+    store.rewind(3, { sameCounter: true });
+    store.announce('ord_1', mine('other4'));
+    await settle();
+    t.same(
+      await shown(),
+      once.map(([id, kind, version]) => [id, kind, version === 2 ? 4 : version]),
+    );
+
+    store.rewind(2, { sameCounter: true });
+    store.isGone = true; // The journals are followed again before the store can be read.
+    await settle();
+    t.same(await shown(), []);
+    t.same(await shown(), []);
+    store.isGone = false;
+    await settle();
+    t.same(await shown(), once, 'nobody is sent away with versions that are undone');
+
+    store.rewind(0);
+    await settle();
+    t.match(await shown(), [['one', 'error'], ['me', 'gap'], ['me', 'snapshot'], ['all'], ['all']], 'undone whole');
+  },
+);
+
+t.test('P2: what was undone while the journals could not be followed is told as well', async (t) => {
+  const { store, hub, enter, ticker, failures } = stage(t);
+  await hub.start();
+  for (let i = 0; i < 4; i++) store.announce('ord_1', mine(`s${i}`));
+  const { socket, say } = await enter(anna);
+  say({ kind: 'subscribe', id: 'a', topic: 'order:ord_1' });
+  await settle();
+  store.breakWatches();
+  await settle();
+  t.equal(failures.length, 1);
+  t.equal(hub.feed.isFailing, true);
+  store.rewind(2);
+  ticker.advance(600);
+  await settle();
+  ticker.advance(200);
+  await settle();
+  t.match(socket.frames.slice(-2), [{ kind: 'gap' }, { kind: 'snapshot', version: 2 }]);
+  store.announce('ord_1', mine('again'));
+  await settle();
+  t.same(socket.versions(), [3], 'and followed from there');
+
+  store.breakWatches();
+  await settle();
+  store.announce('ord_1', mine('meanwhile'));
+  ticker.advance(600);
+  await settle();
+  t.same(socket.versions(), [3, 4], 'a break alone undoes nothing');
+  ticker.advance(20_000);
+  t.equal(hub.feed.isFailing, false);
 });
 
 t.test(
@@ -400,6 +511,58 @@ t.test('P2: a client that does not acknowledge gets pictures instead of changes,
   t.same(new Set(socket.versions()).size, socket.versions().length);
 });
 
+t.test(
+  'P2: many orders on one topic: without an ack the latest picture of them once a second, then changes again',
+  async (t) => {
+    for (const [principal, topic] of [
+      [anna, 'me.orders'],
+      [desk, 'ops.orders'],
+    ] as const) {
+      const { store, hub, enter, ticker } = stage(t);
+      await hub.start();
+      store.announce('ord_1', mine());
+      store.views.set('apl_anna', { ...playedView('apl_anna', 'usr_anna'), context: { active: { debit: 'ord_1' } } });
+      const { socket, say } = await enter(principal);
+      say({ kind: 'subscribe', id: 'many', topic });
+      await settle();
+      for (let i = 0; i < limits.unackedMax + 10; i++) {
+        store.announce('ord_1', mine(`s${i}`));
+        await settle();
+      }
+      t.equal(socket.versions().length, limits.unackedMax, topic);
+      t.equal(socket.of('snapshot').length, 1, topic);
+      ticker.advance(limits.conflateMs + 200);
+      await settle();
+      const head = store.entries.length;
+      t.match(
+        socket.frames.slice(-2),
+        [
+          { kind: 'gap', id: 'many' },
+          { kind: 'snapshot', cursor: { 0: head } },
+        ],
+        topic,
+      );
+      if (topic === 'me.orders')
+        t.match(socket.of('snapshot').at(-1)?.state, { orders: [{ status: `s${limits.unackedMax + 9}` }] });
+      ticker.advance(limits.conflateMs * 3);
+      await settle();
+      t.equal(socket.of('snapshot').length, 2, `${topic}: nothing new, nothing said`);
+      store.announce('ord_1', mine('more'));
+      await settle();
+      ticker.advance(limits.conflateMs + 200);
+      await settle();
+      t.equal(socket.of('snapshot').length, 3, topic);
+
+      store.announce('ord_1', mine('last'));
+      say({ kind: 'ack', eventId: socket.of('event').at(-1)?.eventId });
+      ticker.advance(200);
+      await settle();
+      t.equal(socket.versions().length, limits.unackedMax + 1, `${topic}: only what came after the picture`);
+      t.equal(socket.versions().at(-1), limits.unackedMax + 13, topic);
+    }
+  },
+);
+
 // --- Both ends ---
 
 /** A wire between a LiveClient and a hub: delivers in order, may be cut, loses what is under way then. */
@@ -563,6 +726,39 @@ t.test(
     }
   },
 );
+
+t.test('a client whose frames cannot be read gives up; after any other close it comes again', async (t) => {
+  const { hub, ticker } = stage(t);
+  await hub.start();
+  let wires = 0;
+  let wire: Wire | undefined;
+  const states: string[] = [];
+  const live = new LiveClient({
+    url: 'ws://played',
+    ticket: () => hub.ticket(desk),
+    ticker,
+    connect: () => {
+      wires++;
+      wire = new Wire();
+      wire.attach(hub);
+      return wire;
+    },
+    onState: (state, detail) => void states.push(state === 'closed' ? `closed ${detail.trim()}` : state),
+  });
+  await settle();
+  wire?.cut(1012);
+  await settle();
+  ticker.advance(5_000);
+  await settle();
+  t.equal(wires, 2);
+  wire?.cut(4400);
+  await settle();
+  ticker.advance(60_000);
+  await settle();
+  t.equal(wires, 2, 'the same frames would be refused again');
+  t.equal(states.at(-1), 'closed 4400');
+  await live.close();
+});
 
 t.test(
   'real sockets: the upgrade is checked, and a client follows an order through a restart of the api',

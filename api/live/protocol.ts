@@ -11,7 +11,6 @@ export const closeCodes = {
   restart: 1012,
   badFrame: 4400,
   unauthenticated: 4401,
-  forbidden: 4403,
   heartbeat: 4408,
   slowConsumer: 4409,
   tooMany: 4429,

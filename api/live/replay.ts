@@ -8,7 +8,8 @@ import { type Cursor, counterOf } from './protocol.ts';
 
 export type Replay = { readonly kind: 'items'; readonly items: readonly FeedItem[] } | { readonly kind: 'gone' };
 
-const gone: Replay = { kind: 'gone' };
+/** Nothing can be replayed: a gap and a picture say where things stand. */
+export const gone: Replay = { kind: 'gone' };
 
 /**
  * The visible changes of one order above `since`, up to `head` (its last announced version) or later.

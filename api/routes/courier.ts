@@ -132,7 +132,7 @@ function sayTo(parts: Parts) {
     idempotencyKey(request);
     const view = await ownStop(request, parts, id);
     const event = eventOf(principalOf(request).subject);
-    const { answer } = await command(request, {
+    const answer = await command(request, {
       client: parts.delivery,
       actor: view.actor,
       event,
@@ -154,7 +154,7 @@ async function checkCode(request: FastifyRequest, id: string, given: string, par
   const expected = codeOf(parts.delivery.digest('otp', view.actor, String(attempt)));
   const ok = timingSafeEqual(Buffer.from(expected), Buffer.from(given));
   const event = { type: 'OTP_CHECKED', courierId: principalOf(request).subject, ok, attempt };
-  const { answer } = await command(request, {
+  const answer = await command(request, {
     client: parts.delivery,
     actor: view.actor,
     event,

@@ -72,13 +72,12 @@ function registerAppointments(plain: FastifyInstance, parts: Parts): void {
         to: slot.to,
       };
       const actor = deliveryId as ActorId; // Derived by ordering, kept by its chart.
-      const { answer, replayed } = await command(request, {
+      const answer = await command(request, {
         client: delivery,
         actor,
         event,
         actionsOf: customerActions,
       });
-      if (replayed) void reply.header('idempotency-replayed', 'true');
       void reply.header('etag', etagOf(answer.version, answer.counter));
       return { orderId: view.actor, deliveryId, version: answer.version, status: 'confirmed', slot: shownSlot(slot) };
     },
@@ -106,13 +105,12 @@ function registerActivations(plain: FastifyInstance, parts: Parts): void {
         proof,
         ...(last4 === undefined ? {} : { last4 }),
       };
-      const { answer, replayed } = await command(request, {
+      const answer = await command(request, {
         client: ordering,
         actor: view.actor,
         event,
         actionsOf: customerActions,
       });
-      if (replayed) void reply.header('idempotency-replayed', 'true');
       const face = faceOfAnswer(answer);
       refuseWrongProof(face, answer.version);
       return reply

@@ -11,12 +11,19 @@ import {
   type Role,
   reviewRequest,
 } from '../../actors/contract/dto.ts';
-import { applicantEvents, batchEvents, deliveryEvents, orderEvents } from '../../actors/contract/index.ts';
+import {
+  applicantEvents,
+  batchEvents,
+  deliveryEvents,
+  holdReasons,
+  orderEvents,
+  reviewReasons,
+} from '../../actors/contract/index.ts';
 import type { ActorView, Client, SendOutcome } from '../../runtime/client.ts';
 import { actorOf } from '../auth/access.ts';
 import { principalOf } from '../auth/gate.ts';
 import { command, idempotencyKey } from '../commands.ts';
-import { ApiProblem, invalid, notFound } from '../errors.ts';
+import { ApiProblem, invalid, notAmong, notFound } from '../errors.ts';
 import type { Typed } from '../frame.ts';
 import { limits } from '../limits.ts';
 import type { ActorId, Event, Parts } from '../parts.ts';
@@ -58,7 +65,7 @@ function registerDecisions(plain: FastifyInstance, parts: Parts): void {
   const carryOut = async (request: FastifyRequest, id: string, event: Event) => {
     idempotencyKey(request);
     const view = await anyActor(request, parts, id);
-    const { answer, replayed } = await command(request, {
+    const answer = await command(request, {
       client: contextOf(parts, view.actor),
       actor: view.actor,
       event,
@@ -67,7 +74,6 @@ function registerDecisions(plain: FastifyInstance, parts: Parts): void {
       actor: view.actor,
       version: answer.version,
       at: new Date(answer.at).toISOString(),
-      replayed,
       data: answer.data,
     };
   };
@@ -83,7 +89,7 @@ function registerDecisions(plain: FastifyInstance, parts: Parts): void {
         await carryOut(request, request.params.id, {
           type,
           by: principalOf(request).subject,
-          reason: wordOf(reason),
+          reason: among(reviewReasons[decision], reason),
         }),
       );
     },
@@ -95,7 +101,7 @@ function registerDecisions(plain: FastifyInstance, parts: Parts): void {
     async (request, reply) => {
       const { action, kind, reason } = request.body;
       const by = principalOf(request).subject;
-      const note = wordOf(reason);
+      const note = among(holdReasons[action], reason);
       const event = action === 'hold' ? { type: 'HOLD', by, kind, note } : { type: 'RELEASE', by, note };
       return reply.code(201).send(await carryOut(request, request.params.id, event));
     },
@@ -123,23 +129,29 @@ const catalogues: { readonly [prefix: string]: { readonly [type: string]: TSchem
 };
 const checks = new Map<TSchema, { Check(value: unknown): boolean }>();
 
-/** A reason in the alphabet of the contract's words, at most 80 characters. It is kept: operators name causes here, not people. */
-const wordOf = (reason: string): string => reason.replace(/[^A-Za-z0-9_.:-]+/g, '_').slice(0, 80);
+/** The reason, if it is one of those that speak for what is done. It is journaled: there is no other text of a caller in it. */
+function among(words: readonly string[], reason: string): string {
+  if (words.includes(reason)) return reason;
+  throw notAmong('/reason', words);
+}
 
-/** The event of a command, checked against the contract. */
+/**
+ * The event of a command, checked against the contract. The desk's word becomes the event's reason where it has one and `data`
+ * gives none of the event's own; else it goes along as `note`.
+ */
 function commandEvent(id: string, { type, reason, data }: OperatorCommand, by: string): Event {
   if (reservedTypes.has(type))
     throw new ApiProblem('forbidden', { detail: 'This event is given where it arises, never from a desk.' });
   const schema = catalogues[id.slice(0, 3)]?.[type] as (TSchema & { properties: object }) | undefined; // Events are objects.
   if (schema === undefined) throw invalid('/type', 'unknown');
   const has = (field: string): boolean => Object.hasOwn(schema.properties, field);
-  const slug = wordOf(reason);
-  const event = { ...data, type, ...(has('by') ? { by } : {}), ...(has('reason') ? { reason: slug } : {}) };
+  const isReason = has('reason') && data?.reason === undefined;
+  const event = { ...data, type, ...(has('by') ? { by } : {}), ...(isReason ? { reason } : {}) };
 
   const check = checks.get(schema) ?? Compile(schema);
   checks.set(schema, check);
   if (!check.Check(event)) throw invalid('/data', 'does-not-fit-the-type');
-  return has('reason') ? event : { ...event, note: slug };
+  return isReason ? event : { ...event, note: reason };
 }
 
 /** Proofs of a handover and verdicts of reviewers are given where they arise: no command replaces them. */

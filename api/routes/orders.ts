@@ -110,14 +110,13 @@ function registerCancellations(plain: FastifyInstance, parts: Parts): void {
       idempotencyKey(request);
       const { actor } = await ownOrder(request, ordering, request.params.id);
       const event = { type: 'CANCEL', by: principalOf(request).subject, reason: request.body.reason ?? 'other' };
-      const { answer, replayed } = await command(request, {
+      const answer = await command(request, {
         client: ordering,
         actor,
         event,
         actionsOf: customerActions,
       });
       const { status } = faceOfAnswer(answer);
-      if (replayed) void reply.header('idempotency-replayed', 'true');
       return reply
         .code(202)
         .header('etag', etagOf(answer.version, answer.counter))
@@ -156,7 +155,7 @@ async function placeOrder(
 
   const refs = await storeApplication(parts, orderId, subject, order);
   const input = orderInput(order, { orderId, userId: subject, ...refs }, now);
-  const { answer, replayed } = await command(request, {
+  const answer = await command(request, {
     client: ordering,
     actor: orderId,
     create: { machine: 'order', input: asInput(input) },
@@ -173,7 +172,6 @@ async function placeOrder(
     person: personOf(order, subject),
     address: addressOf(order),
   });
-  if (replayed) void reply.header('idempotency-replayed', 'true');
   if (body.ligalInfo !== undefined)
     void reply.header('deprecation', '@1767225600').header('sunset', 'Fri, 31 Dec 2027 23:59:59 GMT');
   return reply

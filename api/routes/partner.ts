@@ -14,6 +14,7 @@ import {
   type ScreeningResult,
   screeningResult,
 } from '../../actors/contract/dto.ts';
+import { bureauReasons, knownWord, screeningReasons } from '../../actors/contract/index.ts';
 import { verify } from '../../actors/partners/signature.ts';
 import type { AskOutcome, Client } from '../../runtime/client.ts';
 import { actorOf } from '../auth/access.ts';
@@ -21,7 +22,7 @@ import { traceOf } from '../commands.ts';
 import { ApiProblem, invalid, notFound } from '../errors.ts';
 import type { Typed } from '../frame.ts';
 import { limits } from '../limits.ts';
-import type { ActorId, Event, Parts } from '../parts.ts';
+import type { ActorId, Answer, Event, Parts } from '../parts.ts';
 
 export function registerPartners(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
@@ -80,24 +81,30 @@ interface Callback {
   readonly event: Event | undefined;
 }
 
+type Refused = Extract<Answer, { kind: 'refused' }>;
 type Told = { readonly result: 'accepted' | 'duplicate' | 'ignored' };
 
 async function told(request: FastifyRequest, client: Client, callback: Callback): Promise<Told> {
   const { actor, event, from, id } = callback;
   if (event === undefined) return { result: 'ignored' }; // A word that means nothing to us; asking again would not change that.
-  if ((await client.read(actor)) === undefined) throw notFound();
 
   const say = (messageId: string): Promise<AskOutcome> =>
     client.ask({ actor, event, messageId, from, ...traceOf(request) }, { timeoutMs: limits.callbackAnswerMs });
   const outcome = await say(`p.${id}`);
   switch (outcome.kind) {
-    case 'answered':
-      return outcome.answer.kind === 'refused'
-        ? await toldAgain(client, callback, outcome.answer.version, say)
-        : { result: outcome.replayed ? 'duplicate' : 'accepted' };
-    case 'running':
-    case 'unknown': // In the inbox, or to be sent again under the same id: either way nothing is lost.
-      if (outcome.kind === 'running') return { result: 'duplicate' };
+    case 'answered': {
+      const { answer, replayed } = outcome;
+      if (answer.kind !== 'refused') {
+        request.replayed = replayed;
+        return { result: replayed ? 'duplicate' : 'accepted' };
+      }
+      // Refused before, and here again: the order may have come since, so a kept `unknown-actor` is looked after below.
+      if (answer.reason === 'unknown-actor' && !replayed) throw notFound();
+      return await toldAgain(client, callback, answer, say);
+    }
+    case 'running': // The first telling lies in the inbox and will be taken.
+      return { result: 'duplicate' };
+    case 'unknown': // Perhaps it lies there, perhaps not: it has to come again, under the same id.
       throw new ApiProblem('overloaded', { retryAfterMs: limits.retryAfterRunningMs });
     case 'key-reused':
       throw new ApiProblem('idempotency-key-reused', { errors: [{ pointer: '/eventId', code: 'reused' }] });
@@ -114,15 +121,16 @@ async function told(request: FastifyRequest, client: Client, callback: Callback)
 async function toldAgain(
   client: Client,
   { actor, id }: Callback,
-  refusedAt: number,
+  refused: Refused,
   say: (messageId: string) => Promise<AskOutcome>,
 ): Promise<Told> {
   const view = await client.read(actor);
+  if (view === undefined && refused.reason === 'unknown-actor') throw notFound();
   if (view === undefined || view.status !== 'active') return { result: 'ignored' };
   const history = await client.history(actor, { limit: 1_000 });
   const ours = (messageId: string | undefined): boolean => messageId?.startsWith(`p.${id}@`) === true;
   if (history.some((entry) => entry.kind === 'moved' && ours(entry.messageId))) return { result: 'duplicate' };
-  if (view.version > refusedAt) {
+  if (view.version > refused.version) {
     const outcome = await say(`p.${id}@${view.version}`);
     if (outcome.kind === 'answered' && outcome.answer.kind !== 'refused') return { result: 'accepted' };
   }
@@ -142,9 +150,9 @@ function screeningEvent({ outcome, attempt, reason, risk }: ScreeningResult): Ev
         ...(reason === 'name_mismatch' ? { nameMatch: false } : {}),
       };
     case 'rejected':
-      return { type: 'KYC_REJECTED', ...tried, reason: reason ?? 'rejected' };
+      return { type: 'KYC_REJECTED', ...tried, reason: knownWord(screeningReasons, reason ?? 'rejected') };
     case 'resubmission_requested':
-      return { type: 'KYC_RESUBMIT', ...tried, reason: reason ?? 'documents' };
+      return { type: 'KYC_RESUBMIT', ...tried, reason: knownWord(screeningReasons, reason ?? 'documents') };
     case 'expired':
       return { type: 'KYC_EXPIRED', ...tried };
   }
@@ -155,11 +163,16 @@ function bureauEvent({ jobId, status, envelopeId, reason, fixable }: BureauStatu
     case 'acknowledged':
       return { type: 'BUREAU_ACK', jobId };
     case 'rejected':
-      return { type: 'BUREAU_REJECTED', jobId, reason: reason ?? 'rejected', fixable: fixable ?? true };
+      return {
+        type: 'BUREAU_REJECTED',
+        jobId,
+        reason: knownWord(bureauReasons, reason ?? 'rejected'),
+        fixable: fixable ?? true,
+      };
     case 'printing':
       return { type: 'PRINT_STARTED', jobId };
     case 'spoiled':
-      return { type: 'PRINT_SPOILED', jobId, reason: reason ?? 'spoiled' };
+      return { type: 'PRINT_SPOILED', jobId, reason: knownWord(bureauReasons, reason ?? 'spoiled') };
     case 'printed':
       if (envelopeId === undefined) throw invalid('/envelopeId', 'required');
       return { type: 'PRINTED', jobId, envelopeId };

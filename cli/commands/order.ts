@@ -2,8 +2,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { OrderRequest, OrderResource } from '../../actors/contract/dto.ts';
+import {
+  type CancellationReason,
+  type CommandReason,
+  cancellationReasons,
+  commandReasons,
+} from '../../actors/contract/reasons.ts';
 import type { RestClient } from '../../api/client/index.ts';
 import type { ActorView, Client } from '../../runtime/client.ts';
 import type { JournalEntry } from '../../runtime/messages.ts';
@@ -261,7 +267,7 @@ function shownHistory(entries: readonly JournalEntry[], all: boolean): string {
 
 interface SendOptions extends Common {
   readonly data?: string;
-  readonly reason: string;
+  readonly reason: CommandReason;
   readonly as: string;
   readonly key?: string;
 }
@@ -275,7 +281,7 @@ const send = (): Command =>
       .argument('<actor>', 'an order or a delivery')
       .argument('<event>', 'for example HOLD, RELEASE, EDIT_WAIVED, RETRY, CORRECTED')
       .option('--data <json>', 'fields of the event, for example \'{"kind":"fraud"}\'')
-      .option('--reason <words>', 'why, for the journal', 'sent from the command line')
+      .addOption(reasonOption(commandReasons))
       .option('--as <name>', 'who: another name for a second pair of eyes', OPERATOR.subject)
       .option('--key <key>', 'Idempotency-Key')
       .action(async (actor: string, type: string, options: SendOptions) => {
@@ -295,6 +301,10 @@ const send = (): Command =>
       }),
   );
 
+/** A word of the route's list: another one is refused here already. */
+const reasonOption = (words: readonly string[]): Option =>
+  new Option('--reason <word>', 'why, for the journal').choices(words).default('other');
+
 function parsedData(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -304,7 +314,7 @@ function parsedData(text: string): unknown {
 }
 
 interface CancelOptions extends Common {
-  readonly reason: string;
+  readonly reason: CancellationReason;
   readonly key?: string;
 }
 
@@ -313,7 +323,7 @@ const cancel = (): Command =>
     new Command('cancel')
       .description('Cancel an order; what was begun is undone.')
       .argument('<orderId>')
-      .option('--reason <word>', 'changed_mind, duplicate, wrong_data, too_slow, other', 'other')
+      .addOption(reasonOption(cancellationReasons))
       .option('--key <key>', 'Idempotency-Key')
       .action(async (orderId: string, { reason, key, ...options }: CancelOptions) => {
         const answer = await said(desk(options, 'public').cancel(orderId, key ?? randomUUID(), reason));

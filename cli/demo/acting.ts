@@ -1,6 +1,7 @@
 // A move carried out: which request of which surface it is. Everything goes over public HTTP, under a key of its own.
 
 import { cardIdOf, type Slot } from '../../actors/contract/dto.ts';
+import type { CommandReason } from '../../actors/contract/reasons.ts';
 import type { SystemUrls } from '../running.ts';
 import { pause } from '../time.ts';
 import type { Applicant } from './application.ts';
@@ -27,7 +28,9 @@ type CourierMove = Extract<Move, { kind: 'courier' }>;
 
 const CODE_LOOKS = 12;
 const CODE_LOOK_MS = 60;
-const WHY = 'demo: desk work'; // A command of the desk says why.
+/** Why the desk acts. */
+const COMMAND_REASON: CommandReason = 'procedure';
+const REVIEW_REASON = { approve: 'data_confirmed', reject: 'identity_not_confirmed' } as const;
 
 export async function act(stage: Stage, role: Role, move: Move, key: string): Promise<Acted> {
   const { cast } = stage;
@@ -47,12 +50,12 @@ export async function act(stage: Stage, role: Role, move: Move, key: string): Pr
       return chooseSlot(stage, role, move.deliveryId, key);
     case 'review': {
       const path = `/internal/v1/orders/${orderPath}/reviews`;
-      const body = { decision: move.decision, reason: WHY };
+      const body = { decision: move.decision, reason: REVIEW_REASON[move.decision] };
       return cast.write(await cast.staff(move.by), { method: 'POST', path, body, key, actor: role.orderId });
     }
     case 'command': {
       const path = `/internal/v1/orders/${encodeURIComponent(move.actor)}/commands`;
-      const body = { type: move.type, reason: WHY, ...(move.data === undefined ? {} : { data: move.data }) };
+      const body = { type: move.type, reason: COMMAND_REASON, ...(move.data === undefined ? {} : { data: move.data }) };
       return cast.write(await cast.staff(move.by), { method: 'POST', path, body, key, actor: move.actor });
     }
     case 'courier':
