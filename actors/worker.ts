@@ -11,6 +11,16 @@ import { loadSettings, type Settings, SettingsError } from './contract/settings.
 
 const STORE_RETRY_MS = 500;
 const STOP_WITHIN_MS = 15_000; // Longer than any deadline of a call in hand.
+/** Errors at the start that would come again at every start, until somebody changes a setting, the server or the code. */
+const UNMENDABLE = new Set([
+  'bad-setting',
+  'config-mismatch',
+  'durability-too-weak',
+  'library-differs',
+  'redis-evicts',
+  'redis-too-old',
+  'redis-url',
+]);
 
 export interface Context {
   /** Process type: the default worker id is `<name>.1`. */
@@ -20,7 +30,7 @@ export interface Context {
   readonly charts: (open: (namespace: string) => Promise<Client>, settings: Settings) => Promise<readonly Hosted[]>;
 }
 
-/** Runs the worker until a signal or a fatal error ends it. Sets the exit code: 2 for settings, 1 for what cannot go on. */
+/** Runs the worker until a signal or a fatal error ends it. Sets the exit code: 2 where no restart helps, 1 for what cannot go on. */
 export async function runWorker(context: Context): Promise<void> {
   const settings = settingsOf();
   if (settings === undefined) return;
@@ -31,6 +41,8 @@ export async function runWorker(context: Context): Promise<void> {
   const ending = new AbortController();
   const opened: Client[] = [];
   let running: Host | undefined;
+  let exitCode = 0;
+  let lastWords = '';
   const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: false }, async ({ signal, err }) => {
     if (err === undefined) log.info({ signal }, 'stopping');
     else log.error({ error: wordsOf(err) }, 'stopping after an error');
@@ -38,6 +50,8 @@ export async function runWorker(context: Context): Promise<void> {
     await running?.stop();
     await Promise.all(opened.map((client) => client.close()));
     log.info({ ...running?.counters }, 'stopped');
+    process.stderr.write(lastWords);
+    if (exitCode !== 0) process.exit(exitCode); // An end that we asked for ourselves would be taken for a good one.
   });
 
   try {
@@ -49,7 +63,7 @@ export async function runWorker(context: Context): Promise<void> {
     const charts = await context.charts(open, settings);
     const onFatal = (error: Error): void => {
       log.fatal({ error: wordsOf(error) }, 'cannot go on');
-      process.exitCode = 1;
+      exitCode = 1;
       grace.close();
     };
     running = await once(
@@ -63,10 +77,14 @@ export async function runWorker(context: Context): Promise<void> {
     );
   } catch (error) {
     log.fatal({ error: wordsOf(error) }, error instanceof NotHostable ? 'a chart cannot be hosted' : 'cannot start');
-    process.exitCode = 1;
+    exitCode = exitCodeOf(error);
+    if (exitCode === 2 && error instanceof Error) lastWords = `${error.message}\n`; // For people, below all log lines.
     grace.close();
   }
 }
+
+const exitCodeOf = (error: unknown): number =>
+  error instanceof NotHostable || (error instanceof OperatingError && UNMENDABLE.has(error.code)) ? 2 : 1;
 
 const urlOf = (namespace: string, settings: Settings): string =>
   namespace === DELIVERY ? settings.deliveryRedisUrl : settings.orderingRedisUrl;

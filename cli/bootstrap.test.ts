@@ -35,6 +35,7 @@ function smallProject(test: Test): string {
     'package.json',
     'package-lock.json',
     'tsconfig.json',
+    '.npmrc',
   ]) {
     cpSync(join(projectRoot, name), join(folder, name), { recursive: true });
   }
@@ -76,6 +77,24 @@ t.test('a bare tree builds itself, keeps stdout clean, and passes arguments and 
   t.equal(second.status, 0);
   t.equal(bootstrap(folder, ['cli/bootstrap.mjs']).status, 2);
   t.equal(bootstrap(folder, ['cli/bootstrap.mjs', 'run', 'build/none.js']).status, 1);
+});
+
+t.test('through npm, too, stdout is the program’s alone; an installation that fails is explained', async (t) => {
+  const folder = smallProject(t);
+  t.equal(bootstrap(folder, ['cli/bootstrap.mjs', 'build']).status, 0);
+  const npm = (...args: string[]): SpawnSyncReturns<string> =>
+    spawnSync('env', ['-u', 'NODE_OPTIONS', 'npm', ...args], { cwd: folder, encoding: 'utf8', env: SHELL });
+  const demo = npm('run', 'demo', '--', '--orders', '5', '--json');
+  t.match(JSON.parse(demo.stdout), { arguments: ['demo', '--orders', '5', '--json'] }, 'not even npm adds to it');
+
+  rmSync(join(folder, 'node_modules'));
+  const own = { name: 'small', version: '1.0.0', dependencies: { nowhere: 'file:./nowhere' } };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...own, scripts: { start: 'node cli/emboss.mjs' } }));
+  writeFileSync(join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages: { '': own } }));
+  const failed = npm('start');
+  t.equal(failed.status, 1);
+  t.equal(failed.stdout, '');
+  t.match(failed.stderr, /npm (error|ERR!)[\s\S]*npm ci failed/, 'npm says why');
 });
 
 t.test('only what is stale is built, and outputs of deleted sources go', async (t) => {

@@ -1,5 +1,5 @@
 // The audit's checks on forged evidence, the demo's people without a system, and the command line against a real one:
-// a watch that lives through a restart of the api while the demo plays.
+// an api that is killed before it answers, and a watch that lives through a restart of the api while the demo plays.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,10 +9,13 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { Compile } from 'typebox/compile';
 import { orderRequest } from '../actors/contract/dto.ts';
+import { deliveryIdOf, orderIdOf } from '../actors/contract/index.ts';
 import { charts as orderingCharts } from '../actors/ordering/registration.ts';
-import type { Ledger } from '../actors/partners/ledger.ts';
+import { type Ledger, readLedger } from '../actors/partners/ledger.ts';
 import { findCardNumbers } from '../actors/people/index.ts';
-import type { ActorView } from '../runtime/client.ts';
+import { RestClient } from '../api/client/index.ts';
+import type { ActorView, Client } from '../runtime/client.ts';
+import { OutcomeUnknown } from '../runtime/errors.ts';
 import { actorId, sequence } from '../runtime/ids.ts';
 import type { JournalEntry } from '../runtime/messages.ts';
 import { charts, snapshotHash, waitUntil } from '../runtime/testing/index.ts';
@@ -24,14 +27,18 @@ import { shownAudit } from './audit/shown.ts';
 import { Versions } from './commands/watch.ts';
 import { application } from './demo/application.ts';
 import { Chance } from './demo/chance.ts';
-import { type Fate, fate } from './demo/fate.ts';
+import { setControls } from './demo/controls.ts';
+import { type Fate, fate, partnerOutcomes } from './demo/fate.ts';
 import { killWorkers, parseKill } from './demo/kills.ts';
 import { afterwards, type DeliverySight, type Move, nextMoves, type OrderSight, type Scene } from './demo/moves.ts';
 import { countries } from './demo/places.ts';
 import { stageTable, stageTimes } from './demo/stages.ts';
 import { CliFailure } from './failure.ts';
+import { type Clients, openClients } from './found.ts';
+import { withPatientReads } from './reads.ts';
 import { type System, startSystem } from './supervisor.ts';
 import { duration, ranges, table } from './table.ts';
+import { renewing } from './tokens.ts';
 
 // --- Forged evidence: a journal of a real chart, and then something wrong with it ---
 
@@ -549,10 +556,67 @@ t.test('tables, durations and ranges are plain text where nobody looks', async (
   );
 });
 
+// --- What outlives a slow answer and the end of a token ---
+
+t.test('a read without a reply is repeated, three times in all; then the words say what was asked for', async (t) => {
+  const silence = new OutcomeUnknown('no reply within 2000 ms');
+  let asked = 0;
+  const clientThat = (answers: (tries: number) => unknown): Client => {
+    asked = 0;
+    const read = async (): Promise<unknown> => {
+      asked += 1;
+      return answers(asked);
+    };
+    const actorsOf = async function* (): AsyncGenerator<string> {
+      yield 'ord_a';
+      await read();
+      yield 'ord_b';
+    };
+    return withPatientReads({ shardViews: read, actorsOf } as unknown as Client, 0); // No more of it is used.
+  };
+  const failing = (times: number, error: Error) => (tries: number) => {
+    if (tries <= times) throw error;
+    return [];
+  };
+
+  t.same(await clientThat(failing(2, silence)).shardViews(), []);
+  t.equal(asked, 3);
+  const error = await clientThat(failing(3, silence))
+    .shardViews()
+    .catch((thrown: unknown) => thrown);
+  t.ok(error instanceof CliFailure);
+  t.match(error, { exitCode: 69, message: /3 times in a row when asked for the shards: .*no reply within 2000 ms/ });
+  await t.rejects(clientThat(failing(1, new Error('our fault'))).shardViews(), /our fault/);
+  t.equal(asked, 1, 'only silence is worth another try');
+  const ids: string[] = [];
+  for await (const id of clientThat(failing(1, silence)).actorsOf(0)) ids.push(id);
+  t.same(ids, ['ord_a', 'ord_b'], 'each once, although the first try broke off');
+});
+
+t.test('a token is shared, renewed before its end, and a failed fetch is not remembered', async (t) => {
+  let now = 0;
+  let fetches = 0;
+  let fails = true;
+  const token = renewing(
+    async () => {
+      fetches += 1;
+      if (fails) throw new Error('no issuer');
+      return { token: `token ${fetches}`, expiresAt: new Date(now + 3_600_000).toISOString() };
+    },
+    () => now,
+  );
+  await t.rejects(token(), /no issuer/);
+  fails = false;
+  t.same(await Promise.all([token(), token()]), ['token 2', 'token 2']);
+  now = 3_200_000;
+  t.equal(await token(), 'token 2');
+  now = 3_300_000;
+  t.same(await Promise.all([token(), token()]), ['token 3', 'token 3'], 'five minutes before the end');
+});
+
 // --- The command line against a real system ---
 
 const SLOW_MS = 40_000; // Of a busy machine: what is waited for takes a second on a quiet one.
-const MAIN = join(fileURLToPath(new URL('.', import.meta.url)), 'main.js');
 
 interface Ran {
   readonly code: number | null;
@@ -560,13 +624,22 @@ interface Ran {
   readonly err: string;
 }
 
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ran>;
+  out(): string;
+  err(): string;
+}
+
 /** Runs `emboss …` as a process of its own. `json()` of the result is the test's business. */
-function emboss(
-  dataDir: string,
-  args: readonly string[],
-): { readonly child: ChildProcess; readonly ended: Promise<Ran>; out(): string; err(): string } {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', EMBOSS_DATA_DIR: dataDir };
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+const emboss = (dataDir: string, args: readonly string[]): Running =>
+  program('main.js', args, { NO_COLOR: '1', EMBOSS_DATA_DIR: dataDir });
+
+/** Runs a compiled program, named from here, in the environment of a bare shell and `more`. */
+function program(file: string, args: readonly string[], more: NodeJS.ProcessEnv): Running {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...more };
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(process.execPath, [path, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
@@ -605,45 +678,195 @@ t.test('without a system, and with a wrong call, the exit codes say so', async (
   t.match(unknown.err, /nonsense/);
 });
 
-t.test(
-  'P2: a watch lives through a restart of the api and prints each version once, while the demo plays',
-  async (t) => {
-    const started = await system(t);
-    const dataDir = started.settings.dataDir;
-    const acks = join(dataDir, 'acks.ndjson');
-    const watch = emboss(dataDir, ['watch', '--json']);
-    t.teardown(() => void watch.child.kill('SIGKILL'));
-    const placed = JSON.parse((await run(dataDir, 'order', 'create', '--json', '--seed', 'cli', '--key', 'cli-1')).out);
-    const orderId: string = placed.order.orderId;
-    await waitUntil('the watch to see an order', () => watch.out().includes(orderId) || undefined, {
-      deadlineMs: SLOW_MS,
-      diagnose: watch.out,
-    });
+t.test('the command line against a real system', async (t) => {
+  const started = await system(t);
+  const { settings } = started;
+  const { orderingRedisUrl, deliveryRedisUrl } = settings;
+  const clients = await openClients({ settings, orderingRedisUrl, deliveryRedisUrl });
+  t.teardown(() => clients.close());
+  let placed: readonly Placed[] = [];
+  await t.test(
+    'M6: an api killed between accepting and answering: the retry gets one answer, byte for byte',
+    async (t) => {
+      placed = await retriedAfterKills(t, started, clients);
+      await spareFromOutcomes(
+        started,
+        placed.map(({ orderId }) => orderId),
+      );
+    },
+  );
+  await t.test(
+    'P2: a watch lives through a restart of the api and prints each version once, while the demo plays',
+    async (t) => watchedThroughRestart(t, started, placed.length),
+  );
+  await t.test('a worker set to another pace than its data ends with 2, and says what to set', async (t) => {
+    const env = { REDIS_URL: started.redisUrl, EMBOSS_WORKER_ID: 'ordering.9' };
+    const worker = await program('../actors/ordering/main.js', [], env).ended;
+    t.equal(worker.code, 2, worker.out);
+    t.match(worker.err, /started with timeScale 14400, this process is set to timeScale 1; set it back to 14400/);
+  });
+  await t.test('M6: what was retried happened once: one card, one print job, one delivery', async (t) => {
+    for (const one of placed) await happenedOnce(t, started, clients, one);
+  });
+});
 
-    const demo = emboss(dataDir, ['demo', '--orders', '6', '--seed', '3', '--json', '--acks', acks]);
-    t.teardown(() => void demo.child.kill('SIGKILL'));
-    await waitUntil('orders to be in flight', () => watch.out().split('\n').length > 30 || undefined, {
-      deadlineMs: SLOW_MS,
-      diagnose: () => [watch.out(), demo.err()],
-    });
-    await started.stopProcesses(['api.1']);
-    await started.startProcesses(['api.1']);
-    await commandsOverOne(t, dataDir, orderId);
+/** An order whose first answer was lost with the api process that owed it. */
+interface Placed {
+  readonly orderId: string;
+  readonly customer: RestClient;
+}
 
-    const played = await demo.ended;
-    t.equal(played.code, 0, played.err);
-    const report = JSON.parse(played.out);
-    t.ok(report.ok && report.audit.clean, played.out);
-    t.equal(
-      Object.values(report.outcomes as Record<string, number>).reduce((sum, count) => sum + count, 0),
-      6,
+/**
+ * Two customers, two kills of the api. The first dies while the order's message lies in the inbox, the second after the order was
+ * committed: frozen meanwhile, so that it cannot have answered. Nothing else runs yet, so all that waits is theirs.
+ */
+async function retriedAfterKills(t: Test, started: System, { ordering }: Clients): Promise<readonly Placed[]> {
+  const issuer = new RestClient({ baseUrl: started.urls.internal });
+  const customers = await Promise.all(
+    [1, 2].map(async (number) => {
+      const options = {
+        baseUrl: started.urls.public,
+        token: await issuer.developmentToken(`usr_retries${number}`, 'customer'),
+      };
+      const { order } = application(new Chance('retries').of(`order ${number}`), number, 1_790_000_000_000);
+      const place = (client: RestClient) => client.createOrder(order, `lost-${number}`);
+      return { once: new RestClient({ ...options, attemptsMax: 1 }), patient: new RestClient(options), place };
+    }),
+  );
+  const [first, second] = customers;
+  if (first === undefined || second === undefined) throw new Error('two were made');
+  const lag = async (): Promise<number> => (await ordering.shardViews()).reduce((sum, shard) => sum + shard.lag, 0);
+  const lies = (count: number): Promise<unknown> =>
+    waitUntil(`${count} messages to lie in the inboxes`, async () => (await lag()) === count, { deadlineMs: SLOW_MS });
+  const lost = (call: Promise<unknown>) => t.rejects(call, { message: /status 0/ }, 'nothing was answered');
+
+  await started.stopProcesses(['ordering.1']);
+  const inbox = lost(first.place(first.once));
+  await lies(1);
+  started.kill('api.1');
+  await inbox;
+  await waitUntil('another api', async () => (await fetch(`${started.urls.public}/readyz`)).ok, {
+    deadlineMs: SLOW_MS,
+  });
+
+  const committed = lost(second.place(second.once));
+  await lies(2);
+  started.kill('api.1', 'SIGSTOP');
+  const killed = lies(0).then(() => started.kill('api.1'));
+  await Promise.all([started.startProcesses(['ordering.1']), killed, committed]);
+
+  return Promise.all(customers.map(({ patient, place }) => answeredTwice(t, ordering, patient, place)));
+}
+
+/** The retry and a further one are told the same, as a replay, and the order has been created once. */
+async function answeredTwice(
+  t: Test,
+  ordering: Clients['ordering'],
+  customer: RestClient,
+  place: (client: RestClient) => ReturnType<RestClient['createOrder']>,
+): Promise<Placed> {
+  const retry = await place(customer);
+  const again = await place(customer);
+  const { orderId } = retry.body;
+  t.strictSame([retry.status, retry.replayed, again.replayed], [201, true, true]);
+  t.match(retry, { location: `/api/v1/orders/${orderId}`, etag: /^"v\d+-\d+"$/ });
+  t.strictSame(
+    [again.status, again.text, again.location, again.etag],
+    [201, retry.text, retry.location, retry.etag],
+    'the same bytes',
+  );
+  const types = (await ordering.history(actorId(orderId))).map(({ event }) => event?.type);
+  t.same(
+    types.filter((type) => type === 'emboss.create' || type === 'SUBMIT'),
+    ['emboss.create', 'SUBMIT'],
+  );
+  return { orderId, customer };
+}
+
+/** Says of these orders that no partner has anything against them, whatever the rates of the demo will be. */
+async function spareFromOutcomes(started: System, orderIds: readonly string[]): Promise<void> {
+  const never = Object.fromEntries(Object.keys(partnerOutcomes).map((outcome) => [outcome, 0]));
+  const subjects = orderIds.flatMap((orderId) => [orderId, deliveryIdOf(orderId, 1)]);
+  await setControls(started.urls.simulator, { overrides: Object.fromEntries(subjects.map((id) => [id, never])) });
+}
+
+/** The order goes its way until a courier is booked; then the partners' books are counted by business key. */
+async function happenedOnce(
+  t: Test,
+  started: System,
+  { delivery }: Clients,
+  { orderId, customer }: Placed,
+): Promise<void> {
+  const deliveryId = deliveryIdOf(orderId, 1);
+  const { slotId = '' } = await waitUntil('slots on offer', async () => (await customer.slots(orderId)).body.data[0], {
+    deadlineMs: SLOW_MS,
+  });
+  await customer.chooseSlot(orderId, slotId, 'slot');
+  const { world, entries } = await waitUntil(
+    'a shipment',
+    async () => {
+      const ledger = await readLedger(started.urls.simulator);
+      return ledger.world.shipments[deliveryId] === undefined ? undefined : ledger;
+    },
+    { deadlineMs: SLOW_MS },
+  );
+  const booked = Object.keys(world.shipments).filter((id) => orderIdOf(id) === orderId);
+  t.same(booked, [deliveryId]);
+  const counts = [world.cards[orderId], world.printJobs[orderId], world.shipments[deliveryId]].map(
+    (all) => all?.length,
+  );
+  t.same(counts, [1, 1, 1], 'one card, one print job, one shipment');
+  const own = entries.filter(({ subject }) => subject === orderId || subject === deliveryId);
+  for (const effect of ['card.create', 'bureau.submit', 'carrier.createShipment'])
+    t.same(
+      own.filter((entry) => entry.effect === effect).map(({ acts }) => acts),
+      [1],
+      effect,
     );
-    await everyVersionOnce(t, dataDir, watch.out, orderId, acks);
-    watch.child.kill('SIGINT');
-    t.equal((await watch.ended).code, 0, 'Ctrl-C is how a watch ends');
-    await lookedAfter(t, dataDir, acks);
-  },
-);
+  t.same(
+    own.filter(({ acts }) => acts > 1),
+    [],
+  );
+  t.equal(await delivery.read(actorId(deliveryIdOf(orderId, 2))), undefined, 'one delivery');
+}
+
+/** A watch beside the demo, with `before` orders placed earlier. */
+async function watchedThroughRestart(t: Test, started: System, before: number): Promise<void> {
+  const dataDir = started.settings.dataDir;
+  const acks = join(dataDir, 'acks.ndjson');
+  const watch = emboss(dataDir, ['watch', '--json']);
+  t.teardown(() => void watch.child.kill('SIGKILL'));
+  const placed = JSON.parse((await run(dataDir, 'order', 'create', '--json', '--seed', 'cli', '--key', 'cli-1')).out);
+  const orderId: string = placed.order.orderId;
+  await waitUntil('the watch to see an order', () => watch.out().includes(orderId) || undefined, {
+    deadlineMs: SLOW_MS,
+    diagnose: watch.out,
+  });
+
+  const demo = emboss(dataDir, ['demo', '--orders', '6', '--seed', '3', '--json', '--acks', acks]);
+  t.teardown(() => void demo.child.kill('SIGKILL'));
+  const seen = (): number => new Set(linesOf(watch.out()).map((line) => line.orderId)).size;
+  await waitUntil('orders of the demo to be in flight', () => seen() > before + 4 || undefined, {
+    deadlineMs: SLOW_MS,
+    diagnose: () => [watch.out(), demo.err()],
+  });
+  await started.stopProcesses(['api.1']);
+  await started.startProcesses(['api.1']);
+  await commandsOverOne(t, dataDir, orderId);
+
+  const played = await demo.ended;
+  t.equal(played.code, 0, played.err);
+  const report = JSON.parse(played.out);
+  t.ok(report.ok && report.audit.clean, played.out);
+  t.equal(
+    Object.values(report.outcomes as Record<string, number>).reduce((sum, count) => sum + count, 0),
+    6,
+  );
+  await everyVersionOnce(t, dataDir, watch.out, orderId, acks);
+  watch.child.kill('SIGINT');
+  t.equal((await watch.ended).code, 0, 'Ctrl-C is how a watch ends');
+  await lookedAfter(t, dataDir, acks, before + 8);
+}
 
 /** Order commands beside the running demo. */
 async function commandsOverOne(t: Test, dataDir: string, orderId: string): Promise<void> {
@@ -695,7 +918,7 @@ const linesOf = (out: string): readonly { readonly orderId: string; readonly ver
   out.split('\n').flatMap((line) => (line.endsWith('}') ? [JSON.parse(line)] : []));
 
 /** The operator's commands: readable, and right about a system at rest. */
-async function lookedAfter(t: Test, dataDir: string, acks: string): Promise<void> {
+async function lookedAfter(t: Test, dataDir: string, acks: string, orders: number): Promise<void> {
   const [audited, shards, workers, parked, timers, listed, redrive] = await Promise.all([
     run(dataDir, 'audit', '--json', '--acks', acks),
     run(dataDir, 'shards', '--json'),
@@ -714,6 +937,6 @@ async function lookedAfter(t: Test, dataDir: string, acks: string): Promise<void
   t.match(workers.out, /ordering\.1 *│ alive/);
   t.match(parked.out, /No actor is parked/);
   t.ok(JSON.parse(timers.out).timers.length > 0);
-  t.equal(JSON.parse(listed.out).total, 8);
+  t.equal(JSON.parse(listed.out).total, orders);
   t.match(redrive, { code: 1, err: /not parked/ });
 }

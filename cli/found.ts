@@ -8,7 +8,9 @@ import { type Client, connect } from '../runtime/client.ts';
 import { OperatingError } from '../runtime/errors.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import { projectRoot } from './project.ts';
+import { withPatientReads } from './reads.ts';
 import { type Running, readRunning, type SystemUrls } from './running.ts';
+import { developmentToken, renewing } from './tokens.ts';
 
 export interface Found {
   readonly settings: Settings;
@@ -59,12 +61,16 @@ export interface Clients {
   close(): Promise<void>;
 }
 
-/** Clients of both contexts. Throws CliFailure, exit code 69, when Redis cannot be reached or no worker was ever there. */
+/**
+ * Clients of both contexts, with reads that are repeated. Throws CliFailure, exit code 69, when Redis cannot be reached or no
+ * worker was ever there.
+ */
 export async function openClients(
   found: Pick<Found, 'settings' | 'orderingRedisUrl' | 'deliveryRedisUrl'>,
 ): Promise<Clients> {
   const { secret } = found.settings;
-  const open = (namespace: string, url: string): Promise<Client> => connect({ namespace, url, secret });
+  const open = async (namespace: string, url: string): Promise<Client> =>
+    withPatientReads(await connect({ namespace, url, secret }));
   try {
     const ordering = await open(ORDERING, found.orderingRedisUrl);
     const delivery = await open(DELIVERY, found.deliveryRedisUrl).catch(async (error: unknown) => {
@@ -107,8 +113,7 @@ export function restFor(
 ): RestClient {
   const quick = { deadlineMs: 15_000, attemptsMax: 6 };
   const issuer = new RestClient({ baseUrl: found.urls.internal, ...quick });
-  let fetched: Promise<string> | undefined;
-  const token = who.token ?? (() => (fetched ??= issuer.developmentToken(who.subject, who.role)));
+  const token = who.token ?? renewing(() => developmentToken(issuer, who.subject, who.role));
   return new RestClient({ baseUrl: found.urls[surface], token, ...quick });
 }
 

@@ -2,6 +2,7 @@
 
 import { connect } from 'node:net';
 import { CliFailure, EXIT } from './failure.ts';
+import { readable } from './log-lines.ts';
 import type { SystemUrls } from './running.ts';
 import type { Supervised } from './supervised.ts';
 import { monotonic, pause } from './time.ts';
@@ -31,13 +32,22 @@ export async function untilReady({ urls, all, givenUp, readyMsMax, signal }: Awa
     while (!(await holds())) {
       if (signal?.aborted === true) throw new CliFailure('stopped before it was ready', EXIT.interrupted);
       const [dead] = givenUp;
-      if (dead !== undefined) throw new CliFailure(`${dead[0]} ${dead[1]}.${quote(all.get(dead[0]))}`);
+      if (dead !== undefined) throw failed(dead[0], dead[1], all.get(dead[0]));
       if (monotonic() > deadline) {
         throw new CliFailure(`${name} did not become ready within ${readyMsMax / 1_000} s.${quote(all.get(id))}`);
       }
       await pause(POLL_MS);
     }
   }
+}
+
+function failed(id: string, why: string, process: Supervised | undefined): CliFailure {
+  if (process?.refused !== true) return new CliFailure(`${id} ${why}.${quote(process)}`);
+  const advice =
+    'No restart mends that: correct what it names (--real-time and --time-scale set the time scale). Data keep the settings ' +
+    'they were begun with; for others, give the system data of its own: EMBOSS_DATA_DIR=.data/second, or another database ' +
+    'where REDIS_URL is set.';
+  return new CliFailure(`${id} ${why}.${quote(process)}\n${advice}`, EXIT.settings);
 }
 
 /** Every shard of the context has an owner, as the api sees it. A system without an api has nobody to ask, and nobody who waits. */
@@ -78,5 +88,5 @@ function accepts(url: string): Promise<boolean> {
 
 function quote(process: Supervised | undefined): string {
   if (process === undefined || process.lastLines.length === 0) return '';
-  return ` Last lines of ${process.id}:\n${process.lastLines.map((line) => `  ${line}`).join('\n')}`;
+  return ` Last lines of ${process.id}:\n${process.lastLines.map((line) => `  ${readable(line)}`).join('\n')}`;
 }

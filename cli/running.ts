@@ -1,5 +1,5 @@
 // The record of the running system, `<data folder>/emboss.json`: how other commands find it, and why a second one on the
-// same data refuses to start.
+// same data refuses to start, also when both start at the same instant.
 
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -46,21 +46,61 @@ export function readRunning(dataDir: string): Running | undefined {
   }
 }
 
-/** Makes the data folder ours; false when a living system has it. */
+/** Makes the data folder ours; false when a living system has it, or is just taking it. Of several at once one wins. */
 export function claimRunning(dataDir: string, record: Running): boolean {
-  if (readRunning(dataDir) !== undefined) return false;
   const file = fileOf(dataDir);
   const own = `${file}.${process.pid}`;
   mkdirSync(dirname(file), { recursive: true });
-  rmSync(file, { force: true });
   writeFileSync(own, JSON.stringify(record));
   try {
-    linkSync(own, file); // Fails when another one was faster: of two at once, one wins.
-    return true;
-  } catch {
-    return false;
+    return take(file, own);
   } finally {
     rmSync(own, { force: true });
+  }
+}
+
+const TAKES_MAX = 10; // Each one more than the first means that another process ended, or gave up, in between.
+
+/**
+ * Puts `own` at `path` if nobody living is there. A link appears whole or not at all. What a dead process left is removed only
+ * by who holds the right to bury that very process, and looks again under it: the record of a quicker one stays.
+ */
+function take(path: string, own: string): boolean {
+  for (let takes = 0; takes < TAKES_MAX; takes += 1) {
+    if (isLinked(own, path)) return true;
+    const holder = holderOf(path);
+    if (holder === undefined) continue;
+    if (isSame(holder.pid, holder.born)) return false;
+    const burial = `${path}.${nameOf(holder)}`;
+    if (!take(burial, own)) return false;
+    const present = holderOf(path);
+    if (present !== undefined && nameOf(present) === nameOf(holder)) rmSync(path, { force: true });
+    rmSync(burial, { force: true });
+  }
+  return false;
+}
+
+function isLinked(own: string, path: string): boolean {
+  try {
+    linkSync(own, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+type Holder = Pick<Running, 'pid' | 'born'>;
+const NOBODY: Holder = { pid: 0, born: '' }; // Half a record, as a crash of the machine leaves it.
+const nameOf = ({ pid, born }: Holder): string => `${pid}-${born}`;
+
+/** Who wrote the record; undefined when there is none. */
+function holderOf(path: string): Holder | undefined {
+  try {
+    const { pid, born } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Running>;
+    return typeof pid === 'number' && typeof born === 'string' ? { pid, born } : NOBODY;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : NOBODY;
   }
 }
 
@@ -86,10 +126,11 @@ export function bornAt(pid: number): string {
 }
 
 function isSame(pid: number, born: string): boolean {
+  if (pid <= 0) return false; // Not a process, but a group.
   try {
     process.kill(pid, 0);
-  } catch {
-    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false; // Somebody else's process lives, too.
   }
   return born === '' || bornAt(pid) === born;
 }

@@ -15,6 +15,8 @@ const RESTART_PAUSES_MS = [100, 250, 500, 1_000, 2_000, 5_000];
 const DEATHS_IN_A_ROW_MAX = 12;
 const HEALTHY_MS = 20_000;
 const LAST_LINES_MAX = 30;
+/** With this exit code a process says that it would fail the same way again: settings that cannot be used. */
+const REFUSAL = 2;
 
 export interface SupervisedOptions {
   readonly id: string;
@@ -30,7 +32,7 @@ export interface SupervisedOptions {
   readonly say: (line: string) => void;
   /** After each start and each end. */
   readonly changed: () => void;
-  /** The process died too often in a row, or died with `restart` off: it stays down. */
+  /** The process died too often in a row, refused to run, or died with `restart` off: it stays down. */
   readonly givenUp: (why: string) => void;
 }
 
@@ -43,6 +45,7 @@ export class Supervised {
   #wanted = false;
   #restarts = 0;
   #deaths = 0;
+  #refused = false;
   #pausing = new AbortController();
 
   constructor(options: SupervisedOptions) {
@@ -59,6 +62,11 @@ export class Supervised {
     return this.#restarts;
   }
 
+  /** True when it ended with the word that no restart mends what stands in its way. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
   /** The last 30 lines it printed, oldest first: for reports of a failed start. */
   get lastLines(): readonly string[] {
     return this.#last;
@@ -68,6 +76,7 @@ export class Supervised {
     if (this.#wanted) return;
     this.#wanted = true;
     this.#deaths = 0;
+    this.#refused = false;
     this.#pausing = new AbortController();
     this.#launch();
   }
@@ -120,18 +129,19 @@ export class Supervised {
       stream.on('end', () => cutter.end());
     }
     this.#ended = new Promise((resolve) => {
-      const end = (how: string): void => {
+      const end = (how: string, code: number | null): void => {
         if (this.#child !== child) return;
         this.#child = undefined;
+        this.#refused = code === REFUSAL;
         killGroup(child.pid); // What it started and left behind.
         this.#options.changed();
         resolve();
         void this.#after(how, monotonic() - begun);
       };
-      child.once('error', (error) => end(`could not be started: ${error.message}`));
+      child.once('error', (error) => end(`could not be started: ${error.message}`, null));
       // Not 'close': a grandchild that keeps the pipes open must not hide the death.
       child.once('exit', (code, signal) =>
-        end(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`),
+        end(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`, code),
       );
     });
     this.#options.changed();
@@ -141,11 +151,12 @@ export class Supervised {
     if (!this.#wanted) return;
     const { restart, say, givenUp } = this.#options;
     this.#deaths = livedMs >= HEALTHY_MS ? 1 : this.#deaths + 1;
-    if (!restart || this.#deaths >= DEATHS_IN_A_ROW_MAX) {
+    const isTooOften = this.#deaths >= DEATHS_IN_A_ROW_MAX;
+    if (!restart || this.#refused || isTooOften) {
       this.#wanted = false;
-      const why = restart ? `${how}, ${this.#deaths} times in a row: given up` : how;
-      say(`${this.id} ${why}`);
-      return givenUp(why);
+      const tail = this.#refused ? ', and would again' : isTooOften ? `, ${this.#deaths} times in a row: given up` : '';
+      say(`${this.id} ${how}${tail}`);
+      return givenUp(`${how}${tail}`);
     }
     const pauseMs = RESTART_PAUSES_MS[Math.min(this.#deaths, RESTART_PAUSES_MS.length) - 1] ?? 0;
     say(`${this.id} ${how}; starting it again in ${pauseMs} ms`);

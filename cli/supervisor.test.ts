@@ -1,8 +1,8 @@
 // The supervisor with a Procfile of small programs: ids, restarts, readiness, failed starts, and above all that nothing
 // is left behind: not after a stop, not after a failed start, not after SIGKILL.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -169,11 +169,72 @@ t.test('a start that fails says why, with the last lines, and takes everything d
   t.equal(readRunning(join(folder, 'data')), undefined);
 });
 
+t.test('what says that no restart helps is not started again: the start ends with its words', async (t) => {
+  const words = 'namespace ord was started with timeScale 1, this process is set to timeScale 3600';
+  const folder = holdBack(projectWith(t, { api: API, ordering: `console.error('${words}'); process.exit(2);` }));
+  const said: string[] = [];
+  const failure = await startSystem(optionsFor(folder, { say: (line) => said.push(line) })).catch((error) => error);
+  t.equal((failure as CliFailure).exitCode, EXIT.settings);
+  t.match(
+    String(failure),
+    /ordering\.\d ended with exit code 2, and would again[\s\S]*timeScale 1, .*[\s\S]*EMBOSS_DATA_DIR=/,
+  );
+  t.notMatch(said.join('\n'), /starting it again/);
+});
+
 /** Makes the api of a project slow to become ready, so that another process is first to fail. */
 function holdBack(folder: string): string {
   writeFileSync(join(folder, 'api.mjs'), `setTimeout(() => {}, 60_000);`);
   return folder;
 }
+
+t.test('of several starts at the same instant one gets the data folder, also where a dead one had it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'emboss-claims-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const rounds = 60;
+  const left = [JSON.stringify({ pid: spawnSync(process.execPath, ['-e', '']).pid, born: '1' }), '{"pid":', undefined];
+  for (let round = 0; round < rounds; round += 1) {
+    const record = left[round % left.length];
+    mkdirSync(join(folder, String(round)));
+    if (record !== undefined) writeFileSync(join(folder, String(round), 'emboss.json'), record);
+  }
+  const racer = join(folder, 'racer.mjs');
+  writeFileSync(
+    racer,
+    `import { bornAt, claimRunning } from ${JSON.stringify(new URL('./running.js', import.meta.url).href)};
+     const record = { pid: process.pid, born: bornAt(process.pid) };
+     const won = [];
+     process.stdin.once('data', () => {
+       for (let round = 0; round < ${rounds}; round += 1)
+         if (claimRunning(${JSON.stringify(folder)} + '/' + round, record)) won.push(round);
+       console.log(JSON.stringify({ pid: process.pid, won }));
+     });
+     console.log('ready');`,
+  );
+  const racers = [1, 2, 3].map(() => spawn(process.execPath, [racer], { stdio: ['pipe', 'pipe', 'inherit'] }));
+  t.teardown(() => racers.forEach((one) => void one.kill('SIGKILL')));
+  await Promise.all(racers.map(firstLine));
+  const results = racers.map(firstLine);
+  for (const one of racers) one.stdin?.write('go\n');
+  const claims = (await Promise.all(results)).map((line) => JSON.parse(line) as { pid: number; won: number[] }); // The racer's last line.
+  t.same(
+    claims.flatMap(({ won }) => won).sort((a, b) => a - b),
+    Array.from({ length: rounds }, (_, round) => round),
+    'each folder has one winner',
+  );
+  for (const { pid, won } of claims)
+    t.ok(
+      won.every((round) => readRunning(join(folder, String(round)))?.pid === pid),
+      'whose record stands there',
+    );
+  t.same(
+    Array.from({ length: rounds }, (_, round) => readdirSync(join(folder, String(round)))).filter(
+      (names) => names.length !== 1,
+    ),
+    [],
+    'and nothing else',
+  );
+});
 
 t.test('a start can be called off', async (t) => {
   const folder = projectWith(t, { api: 'setInterval(() => {}, 1000);' });

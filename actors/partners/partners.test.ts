@@ -37,8 +37,8 @@ const known: Pick<People, 'readPerson' | 'readAddress'> = {
   readAddress: async () => ({ countryCode: 'CZ', city: 'Praha', line1: 'Dlouhá 5' }),
 };
 
-const never = new AbortController().signal;
-const call = <I>(key: string, input: I) => ({ input, key, signal: never });
+/** A call as the runtime makes it: each has a signal of its own. */
+const call = <I>(key: string, input: I) => ({ input, key, signal: new AbortController().signal });
 const card = (orderId: string) => ({
   orderId,
   personRef: 'ppl_1',

@@ -4,7 +4,7 @@
 
 import { charts as deliveryCharts } from '../../actors/delivery/registration.ts';
 import { charts as orderingCharts } from '../../actors/ordering/registration.ts';
-import { readLedger } from '../../actors/partners/ledger.ts';
+import type { Ledger } from '../../actors/partners/ledger.ts';
 import type { Client } from '../../runtime/client.ts';
 import type { Hosted } from '../../runtime/hosting.ts';
 import { type Behaviour, charts } from '../../runtime/testing/index.ts';
@@ -14,7 +14,7 @@ import { checkDeliveries, checkLedger, startedKeys } from './effects.ts';
 import type { Ack, ChartOf, ContextEvidence } from './evidence.ts';
 import { Findings, type InvariantReport, type Violation } from './findings.ts';
 import { checkShard } from './journals.ts';
-import { readContext } from './reading.ts';
+import { readContext, readPartners } from './reading.ts';
 
 export interface AuditSources {
   readonly ordering: Client;
@@ -50,7 +50,7 @@ export const audit = async (sources: AuditSources): Promise<AuditReport> => chec
 /** Reads what `check` needs. */
 export async function gather(sources: AuditSources): Promise<Evidence> {
   // The ledger first: whatever it has was started by then, so the journals read after it say so.
-  const ledger = sources.ledgerUrl === undefined ? undefined : await readLedger(sources.ledgerUrl);
+  const ledger = sources.ledgerUrl === undefined ? undefined : await readPartners(sources.ledgerUrl);
   const contexts = await Promise.all([
     readContext('ordering', sources.ordering),
     readContext('delivery', sources.delivery),
@@ -70,7 +70,7 @@ const chartsOf = (hosted: readonly Hosted[]): ChartOf => {
 
 export interface Evidence {
   readonly contexts: readonly ContextEvidence[];
-  readonly ledger: Awaited<ReturnType<typeof readLedger>> | undefined;
+  readonly ledger: Ledger | undefined;
   readonly acks: readonly Ack[] | undefined;
   readonly chartOf: ChartOf;
 }

@@ -1,9 +1,12 @@
 // Reading a context for the audit. The order of reads is what makes it safe beside a working system: first how far each
 // shard's record goes, then the actors, then the journals, which therefore reach at least as far as both.
 
+import { type Ledger, readLedger } from '../../actors/partners/ledger.ts';
 import type { Client } from '../../runtime/client.ts';
 import type { ActorId } from '../../runtime/ids.ts';
 import type { JournalEntry } from '../../runtime/messages.ts';
+import { CliFailure, EXIT } from '../failure.ts';
+import { repeated } from '../reads.ts';
 import type { ContextEvidence, StoredActor } from './evidence.ts';
 
 const JOURNAL_PAGE = 1_000;
@@ -66,3 +69,20 @@ async function readJournal(client: Client, shard: number): Promise<readonly Jour
     if (page.length < JOURNAL_PAGE) return entries;
   }
 }
+
+/** The partners' ledger, asked for up to three times. Throws CliFailure, exit code 69, when nobody answers. */
+export async function readPartners(url: string): Promise<Ledger> {
+  try {
+    return await repeated(() => readLedger(url), isUnanswered);
+  } catch (error) {
+    if (!isUnanswered(error)) throw error;
+    throw new CliFailure(
+      `The partners at ${url} do not answer, so their ledger cannot be read (emboss audit --no-ledger leaves it out)`,
+      EXIT.unavailable,
+    );
+  }
+}
+
+/** A connection that failed, or an answer that did not come in time. */
+const isUnanswered = (error: unknown): boolean =>
+  error instanceof Error && (error.message === 'fetch failed' || error.name === 'DeadlinePassed');

@@ -19,7 +19,7 @@ export function installIsFresh() {
   return false;
 }
 
-/** Runs `npm ci`. Its output goes to stderr; warnings about engines of indirect packages are left out. */
+/** Runs `npm ci`. Its output goes to stderr: errors, which our .npmrc would hide, but no warnings about indirect packages. */
 export async function install() {
   const first = readText(join(root, 'node_modules', '.package-lock.json')) === undefined;
   say(first ? 'installing packages (npm ci); the first time takes a minute or two' : 'packages changed: npm ci');

@@ -33,8 +33,6 @@ export function auditCommand(): Command {
           delivery,
           ledgerUrl: ledger ? urls.simulator : undefined,
           acks: told,
-        }).catch((error: unknown) => {
-          throw ledger && isUnreachable(error) ? noLedger(urls.simulator) : error;
         });
         process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : shownAudit(report));
         if (!report.clean) process.exitCode = EXIT.failed;
@@ -49,11 +47,3 @@ function acksFrom(file: string): readonly Ack[] {
     throw new CliFailure(`--acks ${file}: ${error instanceof Error ? error.message : String(error)}`, EXIT.usage);
   }
 }
-
-const isUnreachable = (error: unknown): boolean => error instanceof Error && error.message === 'fetch failed';
-
-const noLedger = (url: string): CliFailure =>
-  new CliFailure(
-    `The partners at ${url} do not answer, so their ledger cannot be read (--no-ledger leaves it out)`,
-    EXIT.unavailable,
-  );

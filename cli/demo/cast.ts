@@ -5,6 +5,7 @@ import type { Role } from '../../actors/contract/dto.ts';
 import { type Problem, type RestAnswer, RestClient, RestError } from '../../api/client/index.ts';
 import type { SystemUrls } from '../running.ts';
 import { monotonic, pause, wallTime } from '../time.ts';
+import { developmentToken, type IssuedToken, renewing } from '../tokens.ts';
 import type { AckLog } from './acks.ts';
 import type { StaffMember } from './moves.ts';
 
@@ -37,10 +38,15 @@ export interface Write {
   readonly actor: string | undefined;
 }
 
+interface Spoken {
+  readonly token: () => Promise<string>;
+  readonly rest: RestClient;
+}
+
 export class Cast {
   readonly #urls: SystemUrls;
   readonly #log: AckLog;
-  readonly #clients = new Map<string, Promise<RestClient>>();
+  readonly #clients = new Map<string, Spoken>();
   /** Requests that were repeated, and why, for the report. */
   readonly retries = new Map<string, number>();
   writes = 0;
@@ -63,14 +69,20 @@ export class Cast {
     return this.client('internal', subject, role);
   }
 
-  /** A client for one person on one surface; the token is fetched once. Rejects when none can be had for 30 s. */
-  client(surface: Surface, subject: string, role: Role): Promise<RestClient> {
+  /**
+   * A client for one person on one surface, with a token that is renewed before it ends. Rejects when none can be had for 30 s;
+   * the next call tries again.
+   */
+  async client(surface: Surface, subject: string, role: Role): Promise<RestClient> {
     const name = `${surface} ${role} ${subject}`;
-    const known = this.#clients.get(name);
-    if (known !== undefined) return known;
-    const made = this.#token(subject, role).then((token) => this.#rest(this.#urls[surface], token));
-    this.#clients.set(name, made);
-    return made;
+    let known = this.#clients.get(name);
+    if (known === undefined) {
+      const token = renewing(() => this.#token(subject, role));
+      known = { token, rest: this.#rest(this.#urls[surface], token) };
+      this.#clients.set(name, known);
+    }
+    await known.token();
+    return known.rest;
   }
 
   /** Makes a write under its key, repeats it safely, and notes what was answered. Never rejects for what the API answers. */
@@ -105,7 +117,7 @@ export class Cast {
     }
   }
 
-  #rest(baseUrl: string, token?: string): RestClient {
+  #rest(baseUrl: string, token?: () => Promise<string>): RestClient {
     return new RestClient({
       baseUrl,
       ...(token === undefined ? {} : { token }),
@@ -116,11 +128,11 @@ export class Cast {
   }
 
   /** Asking for a token changes nothing, so it may be asked for again. */
-  async #token(subject: string, role: Role): Promise<string> {
+  async #token(subject: string, role: Role): Promise<IssuedToken> {
     const deadline = monotonic() + TOKEN_MS_MAX;
     for (;;) {
       try {
-        return await this.#rest(this.#urls.internal).developmentToken(subject, role);
+        return await developmentToken(this.#rest(this.#urls.internal), subject, role);
       } catch (error) {
         const isFinal = error instanceof RestError && error.status >= 400 && error.status < 500;
         if (isFinal || monotonic() > deadline) throw error;
