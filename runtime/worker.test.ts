@@ -7,6 +7,7 @@ import { type ConnectOptions, connect } from './client.ts';
 import { systemClock } from './clock.ts';
 import { OperatingError } from './errors.ts';
 import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.ts';
+import { RawEntry } from './journal/entry.ts';
 import type { Answer, JournalEntry } from './messages.ts';
 import { type Connection, connect as connectRedis } from './redis/connection.ts';
 import { shardKeys } from './redis/keys.ts';
@@ -82,7 +83,7 @@ t.test('C3: a commit that was held back arrives after the new claim, and meets a
   );
   await space.settled();
   const before = await space.dump(A);
-  t.same(await deliver(), ['FENCED']);
+  t.equal(await deliver(), 'FENCED');
   t.same(await space.dump(A), before);
 });
 
@@ -188,7 +189,7 @@ t.test(
 );
 
 t.test('M1: a client whose tail could not be opened at the first ask can ask when it can be', async (t) => {
-  let tell: (entry: JournalEntry) => void = () => undefined;
+  let tell: (entry: RawEntry) => void = () => undefined;
   let opened = 0;
   const door = intake({
     batch: { run: async <Reply>() => ({ kind: 'accepted', position: 1 }) as Reply },
@@ -201,7 +202,7 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
       if (opened === 1) throw new OperatingError('redis-unavailable', 'away');
       return {
         listen(listener) {
-          tell = listener;
+          tell = (entry) => listener.entry(entry);
           return () => undefined;
         },
         close: async () => undefined,
@@ -213,7 +214,7 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
   const asked = door.ask(command, 1_000);
   await waitUntil('the tail is open', () => opened === 2);
   const answer: Answer = { kind: 'applied', version: sequence(1), counter: 1, at: 0 };
-  tell({ shard: 0, position: 1, token: '1:a', kind: 'moved', actor: A, messageId: 'm', at: 0, answer });
+  tell(new RawEntry(0, ['0-1', ['h', `M 1:a 0 ${A} 1 m`, 'b', '{}', 'r', JSON.stringify(answer)]]));
   t.same(await asked, { kind: 'answered', answer, replayed: false });
 });
 
@@ -452,6 +453,54 @@ t.test(
     await space.settled();
   },
 );
+
+t.test(
+  'M5: an operator’s act survives its owner: the next one redrives, or refuses and answers, what waits',
+  async (t) => {
+    for (const act of ['V', 'X'] as const) {
+      const space = await open(t, { shards: 1 });
+      const first = await space.host();
+      await space.ask(A, { type: 'ARM' });
+      await space.ask(A, { type: 'THROW' }, 'bad');
+      for (const id of ['1', '2']) await space.send(A, { type: 'ADD', id }, id);
+      await space.until('they wait', async () => (await space.client.parked())[0]?.waiting === 3);
+      await first.stop();
+      // What the act's commit leaves, and an owner that ends before it has touched any of them: the first throws no more.
+      const { parked, waiting } = space.keys(A);
+      await redis.lpop(waiting(A));
+      await redis.hset(parked, A, ((await redis.hget(parked, A)) ?? '').replace(/^P/, act === 'V' ? 'V' : 'X1000'));
+      await space.send(A, { type: 'ADD', id: 'later' }, 'later');
+      await space.host();
+      await space.until('nobody is parked', async () => (await space.client.parked()).length === 0);
+      await space.until('the later one is applied', async () => (await space.seen(A)).includes('later'));
+      if (act === 'V') t.same(await space.seen(A), ['1', '2', 'later'], 'redriven, in order');
+      else {
+        t.match(await space.ask(A, { type: 'ADD', id: '1' }, '1'), {
+          kind: 'refused',
+          reason: 'discarded',
+          version: 2,
+        });
+        t.match(await space.ask(A, { type: 'ADD', id: '2' }, '2'), { kind: 'refused', reason: 'discarded' });
+      }
+    }
+  },
+);
+
+t.test('M5: a discard of an actor that a timer parked removes the timer too, so that it goes on', async (t) => {
+  const space = await open(t, { shards: 1 });
+  await space.host();
+  await space.ask(A, { type: 'MINE' });
+  const [view] = await space.until('its timer throws', async () => {
+    const all = await space.client.parked();
+    return all.length > 0 && all;
+  });
+  t.match(view, { waiting: 0, cause: { timer: { id: String, generation: String } } });
+  t.equal((await space.client.timers()).length, 1, 'the row stays for a redrive');
+  await space.client.discard(A, 'operator');
+  await space.until('it goes on', async () => (await space.client.parked()).length === 0);
+  t.same(await space.client.timers(), []);
+  t.match(await space.ask(A, { type: 'ADD', id: 'x' }), { kind: 'applied' });
+});
 
 t.test(
   'M5: a version that is not hosted parks as stalled; hosted again, a redrive takes the messages in order',

@@ -6,7 +6,7 @@ import { connect } from '../../runtime/client.ts';
 import { systemClock } from '../../runtime/index.ts';
 import { connectRedis, streamsOf } from '../../runtime/testing/index.ts';
 import type { Turn } from '../load.ts';
-import { keys, shardCount } from './floor.ts';
+import { keys, portion, shardCount } from './floor.ts';
 import { eventOf, input, machine, namespace } from './subject.ts';
 
 export interface Contender {
@@ -84,16 +84,19 @@ export async function startFloor(url: string, run: string, nodeArgs: readonly st
     }
   })();
 
-  // As in the product: what is sent in one tick leaves in one pipeline.
+  // As in the product: what is sent in one tick leaves in pipelines of a few commands.
   let queue: (readonly string[])[] = [];
+  function flush(): void {
+    if (queue.length === 0) return;
+    const pipeline = writer.redis.pipeline();
+    for (const [name = '', ...args] of queue) pipeline.call(name, ...args);
+    queue = [];
+    pipeline.exec().catch(() => undefined);
+  }
   function send(command: readonly string[]): void {
-    if (queue.push(command) > 1) return;
-    setImmediate(() => {
-      const pipeline = writer.redis.pipeline();
-      for (const [name = '', ...args] of queue) pipeline.call(name, ...args);
-      queue = [];
-      pipeline.exec().catch(() => undefined);
-    });
+    queue.push(command);
+    if (queue.length === portion) flush();
+    else if (queue.length === 1) setImmediate(flush);
   }
 
   return {

@@ -2,7 +2,7 @@
 
 import { canonical } from '../../runtime/index.ts';
 import { type ActorId, charts, connectRedis, type Held, streamsOf } from '../../runtime/testing/index.ts';
-import { group, keys, loadFloor, shardCount } from './floor.ts';
+import { group, keys, loadFloor, portion, shardCount } from './floor.ts';
 import { input, machine, subject } from './subject.ts';
 
 interface Resident {
@@ -41,7 +41,8 @@ while (open) {
       ...inboxes.map(() => '>'),
     ),
   );
-  const pipeline = writer.redis.pipeline();
+  let pipeline = writer.redis.pipeline();
+  const sent: Promise<unknown>[] = [];
   for (const [inbox, entries] of streamsOf(reply)) {
     const shard = inboxes.indexOf(inbox);
     const names: string[] = [];
@@ -52,9 +53,14 @@ while (open) {
       args.push(actor, stored, journal, id);
     }
     pipeline.call('FCALL', 'emboss_floor_commit', names.length + 2, inbox, keys(shard).journal, ...names, ...args);
+    if (pipeline.length === portion) {
+      sent.push(pipeline.exec());
+      pipeline = writer.redis.pipeline();
+    }
   }
-  await committing; // One commit on the way while the next is stepped.
-  committing = pipeline.exec();
+  await committing; // One batch on the way while the next is stepped.
+  if (pipeline.length > 0) sent.push(pipeline.exec());
+  committing = Promise.all(sent);
 }
 await committing;
 await reader.close();

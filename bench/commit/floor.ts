@@ -11,6 +11,7 @@ export const keys = (shard: number) => ({
   actor: (id: string) => `{floor:${shard}}:a:${id}`,
 });
 export const group = 'floor';
+export const portion = 8; // Commands per pipeline, as the product's batches have them.
 
 const source = `#!lua name=emboss_floor
 redis.register_function('emboss_floor_commit', function(keys, args)

@@ -2,7 +2,7 @@
 
 import type { WorkerView } from '../client.ts';
 import { type Clock, pause } from '../clock.ts';
-import { command } from '../functions/call.ts';
+import { command, pairsOf } from '../functions/call.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { NamespaceKeys } from '../redis/keys.ts';
 import type { Assignment } from '../shards/assignment.ts';
@@ -19,15 +19,10 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
 
   const entries = (): Promise<ReadonlyMap<string, MemberEntry>> =>
     batch.run(
-      command(['HGETALL', names.members], (reply) => {
-        const flat = Array.isArray(reply)
-          ? (reply as string[])
-          : Object.entries(reply as Record<string, string>).flat();
-        const found = new Map<string, MemberEntry>();
-        for (let i = 0; i + 1 < flat.length; i += 2)
-          found.set(flat[i] as string, JSON.parse(flat[i + 1] as string) as MemberEntry);
-        return found;
-      }),
+      command(
+        ['HGETALL', names.members],
+        (reply) => new Map(pairsOf(reply).map(([worker, text]) => [worker, JSON.parse(text) as MemberEntry])),
+      ),
     );
 
   async function assignment(): Promise<Assignment | undefined> {

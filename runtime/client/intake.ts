@@ -1,6 +1,6 @@
 // Intake from callers: send, and ask, which waits for the answer in the journal's tail (M1, M6).
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { AskOutcome, Command, SendOutcome } from '../client.ts';
 import type { Clock } from '../clock.ts';
 import { OperatingError, OutcomeUnknown } from '../errors.ts';
@@ -39,10 +39,14 @@ export function intake(doors: IntakeDoors): Intake {
   function listen(): Promise<void> {
     listening ??= doors.tail().then(
       (tail) => {
-        tail.listen((entry) => {
-          const { actor, messageId, answer } = entry;
-          if (answer === undefined || messageId === undefined) return;
-          for (const tell of waiters.get(`${actor}|${messageId}`) ?? []) tell(answer);
+        tail.listen({
+          entry({ who, messageId, answer }) {
+            if (answer === undefined) return;
+            const waiting = waiters.get(`${who}|${messageId}`);
+            if (waiting === undefined) return;
+            const told = JSON.parse(answer) as Answer;
+            for (const tell of waiting) tell(told);
+          },
         });
       },
       (error: unknown) => {
@@ -79,7 +83,7 @@ export function intake(doors: IntakeDoors): Intake {
     const request = {
       actor,
       messageId,
-      digest: createHash('sha256').update(fingerprint).digest('hex').slice(0, 32),
+      digest: hash('sha256', fingerprint).slice(0, 32),
       body,
       perActorMax: limited ? (doors.mailbox?.perActorMax ?? mailboxPerActorMax) : 0,
       perShardMax: doors.mailbox?.perShardMax ?? mailboxPerShardMax,

@@ -1,7 +1,8 @@
 // What operators look at: shards, workers, parked actors, timers, circuits. Reads only; costs grow with the fleet, not the load.
 
 import type { Client, ParkedView, ShardView, TimerView, WorkerView } from '../client.ts';
-import { command } from '../functions/call.ts';
+import { causeOf } from '../commit/parking.ts';
+import { command, pairsOf } from '../functions/call.ts';
 import type { ActorId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import type { ShardKeys } from '../redis/keys.ts';
@@ -15,13 +16,6 @@ export interface Membership {
   workers(): Promise<readonly WorkerView[]>;
 }
 
-const pairs = (reply: unknown): readonly (readonly [string, string])[] => {
-  if (!Array.isArray(reply)) return Object.entries((reply ?? {}) as Record<string, string>);
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < reply.length; i += 2) list.push([String(reply[i]), String(reply[i + 1])]);
-  return list;
-};
-
 export function operations(doors: ReadDoors, membership: Membership): Operations {
   const { batch } = doors;
   const size = (name: string, key: string): Promise<number> =>
@@ -32,7 +26,7 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
       batch.run(
         command(['HMGET', keys.owner, 'worker', 'token', 'line', 'claimed'], (reply) => reply as (string | null)[]),
       ),
-      batch.run(command(['HGET', keys.backlog, '*'], (reply) => Number(reply ?? 0))),
+      batch.run(command(['GET', keys.backlog], (reply) => Number(reply ?? 0))),
       size('ZCARD', keys.actors),
       size('HLEN', keys.rows),
       size('HLEN', keys.effects),
@@ -55,10 +49,10 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
   }
 
   async function parkedOf(keys: ShardKeys, shard: number): Promise<readonly ParkedView[]> {
-    const found = await batch.run(command(['HGETALL', keys.parked], pairs));
+    const found = await batch.run(command(['HGETALL', keys.parked], pairsOf));
     return await Promise.all(
       found.map(async ([actor, why]) => {
-        const cause = JSON.parse(why) as JsonObject & { at?: number };
+        const cause = causeOf(why) as JsonObject & { at?: number };
         return {
           actor: actor as ActorId,
           shard,
@@ -71,12 +65,7 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
   }
 
   async function timersOf(keys: ShardKeys, shard: number, limit: number): Promise<readonly TimerView[]> {
-    const rows = await batch.run(
-      command(['ZRANGE', keys.timers, 0, limit - 1, 'WITHSCORES'], (reply) => {
-        const list = reply as readonly (string | readonly [string, number])[];
-        return Array.isArray(list[0]) ? (list as readonly [string, number][]) : pairs(list);
-      }),
-    );
+    const rows = await batch.run(command(['ZRANGE', keys.timers, 0, limit - 1, 'WITHSCORES'], pairsOf));
     return rows.map(([member, due]) => {
       const [kind, second = '', ...rest] = member.split('|');
       const isTimer = kind === 't';

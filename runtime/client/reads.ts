@@ -1,8 +1,8 @@
 // Reads of actors: the record as last committed, the actor's own journal entries, the state index.
 
 import type { ActorView } from '../client.ts';
-import type { StoredRecord } from '../commit/resident.ts';
-import { command } from '../functions/call.ts';
+import { actorLine, type StoredRecord } from '../commit/resident.ts';
+import { command, pairsOf } from '../functions/call.ts';
 import { type ActorId, type Sequence, streamId, tokenCounter } from '../ids.ts';
 import { journalEntry, type StreamEntry } from '../journal/entry.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -29,27 +29,28 @@ export async function readActor(doors: ReadDoors, actor: ActorId): Promise<Actor
   const keys = doors.shardKeys[doors.shardOf(actor)] as ShardKeys;
   const [fields, token, parked] = await Promise.all([
     doors.batch.run(
-      command(['HMGET', keys.actor(actor), 'seq', 'snap', 'rec', 'at'], (reply) => reply as (string | null)[]),
+      command(['HMGET', keys.actor(actor), 'line', 'snap', 'rec'], (reply) => reply as (string | null)[]),
     ),
     doors.batch.run(command(['HGET', keys.owner, 'token'], (reply) => (reply as string | null) ?? '')),
     doors.batch.run(command(['HEXISTS', keys.parked, actor], (reply) => reply === 1)),
   ]);
-  const [sequence, snapshot, record, at] = fields;
+  const [line, snapshot, record] = fields;
   if (snapshot == null || record == null) return undefined;
   const stored = JSON.parse(snapshot) as StoredSnapshot;
+  const { sequence, at } = actorLine(line);
   const { states, announced, announcement } = JSON.parse(record) as StoredRecord;
   return {
     actor,
     machine: stored.machine,
     machineVersion: stored.version,
-    version: Number(sequence) as Sequence,
+    version: sequence as Sequence,
     counter: tokenCounter(token),
     value: stored.snapshot.value,
     context: stored.snapshot.context,
     status: stored.snapshot.status,
     states,
     parked,
-    updatedAt: Number(at),
+    updatedAt: at,
     announced,
     announcement,
   };
@@ -134,23 +135,14 @@ export async function inState(
 ): Promise<readonly { actor: ActorId; since: number }[]> {
   const perShard = await Promise.all(
     doors.shardKeys.map((keys) =>
-      doors.batch.run(
-        command(['ZRANGE', keys.state(machine, state), 0, limit - 1, 'WITHSCORES'], (reply) => scores(reply)),
-      ),
+      doors.batch.run(command(['ZRANGE', keys.state(machine, state), 0, limit - 1, 'WITHSCORES'], pairsOf)),
     ),
   );
   return perShard
     .flat()
+    .map(([actor, since]) => ({ actor: actor as ActorId, since: Number(since) }))
     .sort((a, b) => a.since - b.since)
     .slice(0, limit);
-}
-
-function scores(reply: unknown): readonly { actor: ActorId; since: number }[] {
-  const list = reply as readonly (string | readonly [string, string | number])[];
-  if (Array.isArray(list[0])) return list.map((pair) => ({ actor: pair[0] as ActorId, since: Number(pair[1]) }));
-  const found: { actor: ActorId; since: number }[] = [];
-  for (let i = 0; i + 1 < list.length; i += 2) found.push({ actor: list[i] as ActorId, since: Number(list[i + 1]) });
-  return found;
 }
 
 /** The state index is exact per shard, and a sum over shards is of one moment each (C1). One round trip per 500 sets. */

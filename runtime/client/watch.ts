@@ -21,17 +21,18 @@ export function watchOver(tail: Promise<Tail>, signal: AbortSignal | undefined, 
     onClose();
     wake();
   }
+  function add(entry: JournalEntry): void {
+    queue.push(entry);
+    if (queue.length > QUEUE_MAX)
+      end(new OperatingError('watch-too-slow', `the reader fell ${QUEUE_MAX} entries behind`));
+    wake();
+  }
   const aborted = (): void => end('closed');
   signal?.addEventListener('abort', aborted, { once: true });
   tail.then(
     (started) => {
       if (ended !== undefined) return;
-      stop = started.listen((entry) => {
-        queue.push(entry);
-        if (queue.length > QUEUE_MAX)
-          end(new OperatingError('watch-too-slow', `the reader fell ${QUEUE_MAX} entries behind`));
-        wake();
-      });
+      stop = started.listen({ entry: (entry) => add(entry.whole()), rewound: add });
     },
     (error: Error) => end(error),
   );

@@ -8,7 +8,7 @@
 
 import { pause } from '../clock.ts';
 import type { EffectDoor, EffectRunner } from '../effects/runner.ts';
-import { command } from '../functions/call.ts';
+import { command, pairsOf } from '../functions/call.ts';
 import type { ClaimReply } from '../functions/claim.ts';
 import { type CommitReply, commit, type Verdict } from '../functions/commit.ts';
 import { release } from '../functions/release.ts';
@@ -29,6 +29,7 @@ import { type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { crashPoint } from '../testing/crash-points.ts';
 import { Schedule } from '../timers/schedule.ts';
 import { Fenced, type Loss, lossOf, Rewound } from './loss.ts';
+import { type Parking, parkedNow, parkingOf } from './parking.ts';
 import { loadResidents, type Resident } from './resident.ts';
 import type { Scene } from './scene.ts';
 import { type Stepped, stepWork } from './stepping.ts';
@@ -53,7 +54,7 @@ export class OpenShard implements EffectDoor {
   readonly #scene: Scene;
   readonly #doors: OpenShardDoors;
   readonly #residents = new Map<ActorId, Resident>();
-  readonly #parked = new Set<ActorId>();
+  readonly #parked = new Map<ActorId, Parking>();
   readonly #schedule: Schedule;
   readonly #relay: Relay;
   #work: Work[] = [];
@@ -106,16 +107,17 @@ export class OpenShard implements EffectDoor {
     const { batch } = this.#scene;
     crashPoint('after-claim');
     const [parked, relayed, attempts] = await Promise.all([
-      batch.run(command(['HKEYS', this.keys.parked], (reply) => reply as ActorId[])),
+      batch.run(command(['HGETALL', this.keys.parked], pairsOf)),
       batch.run(command(['HGET', this.keys.owner, 'relayed'], (reply) => Number(reply ?? 0))),
-      batch.run(command(['HGETALL', this.keys.attempts], (reply) => pairs(reply as string[]))),
+      batch.run(command(['HGETALL', this.keys.attempts], pairsOf)),
     ]);
-    for (const actor of parked) this.#parked.add(actor);
+    for (const [actor, text] of parked) this.#parked.set(actor as ActorId, parkingOf(text));
     // Tries that the previous owner began have an unknown outcome: they are repeated at once, under the same key (E1).
     const begun = attempts.filter(([, attempt]) => attempt.includes('r')).map(([key]) => key);
     await this.#schedule.start(begun);
     this.#relay.start(relayed);
     this.#loop = this.#run();
+    for (const [actor, { mode }] of this.#parked) if (mode !== 'parked') this.#redrive(actor); // Begun by an owner before us.
     this.#trimNext();
   }
 
@@ -298,8 +300,7 @@ export class OpenShard implements EffectDoor {
       }
       chars += size;
       done.push(one);
-      if (one.parks) this.#parked.add(work.actor);
-      if (one.steps[0]?.kind === 'X') this.#parked.delete(work.actor);
+      if (one.parks !== undefined) this.#parked.set(work.actor, one.parks);
     }
     crashPoint('after-step');
     return done;
@@ -314,7 +315,7 @@ export class OpenShard implements EffectDoor {
       token: this.token,
       now: this.#scene.serverNow(),
       timeScale,
-      isParked: (actor: ActorId) => this.#parked.has(actor),
+      parking: (actor: ActorId) => this.#parked.get(actor),
       lane: (send: Parameters<Scene['lane']>[1]) => this.#scene.lane(this.shard, send),
     };
   }
@@ -351,8 +352,7 @@ export class OpenShard implements EffectDoor {
     if (nextDue !== undefined) this.#schedule.expect(nextDue);
     if (steps.some((step) => (step.sends?.length ?? 0) > 0)) this.#relay.kick();
     if (last?.effects !== undefined && last.kind === 'L') this.lookAgain(0);
-    if (last?.kind === 'V') this.#redrive(work.actor);
-    if (last?.kind === 'X') this.lookAgain(0);
+    if (last?.kind === 'V' || last?.kind === 'X') this.#treat(work, last.kind === 'V' ? 'redriving' : 'discarding');
     if (work.kind === 'waiting' && last?.kind !== 'P') this.#redrive(work.actor);
     if (this.#singleFile !== undefined && work.kind === 'entry' && work.position >= this.#singleFile.upTo)
       this.#singleFile = undefined;
@@ -374,12 +374,20 @@ export class OpenShard implements EffectDoor {
         this.lookAgain(5);
         return false;
       case 'PARKED':
-        this.#parked.add(work.actor);
+        this.#parked.set(work.actor, parkedNow());
         return true;
       default: // CONFLICT, SKIPPED
         if (steps.at(-1)?.kind === 'Q') this.#parked.delete(work.actor);
         return true;
     }
+  }
+
+  /** M5: an operator's act is committed, and so survives us. Discarding refuses what waits, one commit and one answer each. */
+  #treat(work: Work, mode: 'redriving' | 'discarding'): void {
+    const below = work.kind === 'entry' ? work.position : 0;
+    const timer = mode === 'discarding' ? undefined : this.#parked.get(work.actor)?.timer;
+    this.#parked.set(work.actor, { mode, below, timer });
+    this.#redrive(work.actor);
   }
 
   /** M5: steps the waiting entries of a parked actor, oldest first, one at a time, until none is left or one throws again. */
@@ -416,11 +424,4 @@ export class OpenShard implements EffectDoor {
       );
     });
   }
-}
-
-function pairs(flat: readonly string[] | Record<string, string>): readonly (readonly [string, string])[] {
-  if (!Array.isArray(flat)) return Object.entries(flat as Record<string, string>);
-  const list: (readonly [string, string])[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] as string, flat[i + 1] as string]);
-  return list;
 }

@@ -34,21 +34,19 @@ export async function loadResidents(
   const rows = await Promise.all(
     actors.map((id) =>
       batch.run(
-        command(
-          ['HMGET', keys.actor(id), 'seq', 'last', 'snap', 'rec'],
-          (reply) => reply as readonly (string | null)[],
-        ),
+        command(['HMGET', keys.actor(id), 'line', 'snap', 'rec'], (reply) => reply as readonly (string | null)[]),
       ),
     ),
   );
   return rows.map((row, index) => resident(charts, actors[index] as ActorId, row));
 }
 
-function resident(charts: Charts, actor: ActorId, [seq, last, snap, rec]: readonly (string | null)[]): Resident {
+function resident(charts: Charts, actor: ActorId, [line, snap, rec]: readonly (string | null)[]): Resident {
+  const { sequence, last } = actorLine(line);
   const blank: Resident = {
     actor,
-    sequence: Number(seq ?? 0),
-    last: Number(last ?? 0),
+    sequence,
+    last,
     behaviour: undefined,
     held: undefined,
     states: [],
@@ -65,6 +63,16 @@ function resident(charts: Charts, actor: ActorId, [seq, last, snap, rec]: readon
     const stalled = error instanceof Error ? error : new OperatingError('version-missing', String(error));
     return { ...blank, stalled };
   }
+}
+
+/** What every step of an actor changes, in one field: sequence, position of the last inbox entry handled, time in ms. */
+export function actorLine(line: string | null | undefined): {
+  readonly sequence: number;
+  readonly last: number;
+  readonly at: number;
+} {
+  const [sequence = '0', last = '0', at = '0'] = (line ?? '').split(' ');
+  return { sequence: Number(sequence), last: Number(last), at: Number(at) };
 }
 
 /** What stands beside the snapshot: the record, and what readers want without restoring a chart. */

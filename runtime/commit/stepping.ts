@@ -13,6 +13,7 @@ import type { ShardKeys } from '../redis/keys.ts';
 import type { Behaviour, EffectStart, Held, Step, StepScope, TimerStart } from '../statechart/behaviour.ts';
 import type { Charts } from '../statechart/charts.ts';
 import { snapshotHash } from '../statechart/definition.ts';
+import { type Parking, type ParkingCause, parkedNow } from './parking.ts';
 import { type Resident, recordText } from './resident.ts';
 import { type EffectRecord, type EntryWork, type LateWork, timerMember, type Work, waitingText } from './work.ts';
 
@@ -24,7 +25,8 @@ export interface StepScene {
   readonly now: number;
   /** Domain milliseconds per real one (T2). */
   readonly timeScale: number;
-  readonly isParked: (actor: Resident['actor']) => boolean;
+  /** Undefined for an actor that is not parked (M5). */
+  readonly parking: (actor: Resident['actor']) => Parking | undefined;
   readonly lane: (send: Send) => string;
 }
 
@@ -40,7 +42,8 @@ export interface Stepped {
   readonly starts: readonly StartedEffect[];
   /** Earliest due time among the timers set; undefined when none. */
   readonly nextDue: number | undefined;
-  readonly parks: boolean;
+  /** Set where the step parks its actor. */
+  readonly parks: Parking | undefined;
 }
 
 /** Builds the commit steps for `work`. Never throws for what a chart does: that parks its actor (M5). */
@@ -51,13 +54,6 @@ export function stepWork(scene: StepScene, resident: Resident, work: Work): Step
 
 const none: readonly StartedEffect[] = [];
 const CREATE = 'emboss.create';
-
-/** A caller's answer, as the journal's body has it and as the dedupe record keeps it. */
-interface Answered {
-  readonly text: string;
-  readonly messageId: string;
-  readonly record: string;
-}
 
 class Stepping {
   readonly #scene: StepScene;
@@ -76,9 +72,15 @@ class Stepping {
     if (work.kind === 'entry') {
       if (work.position <= this.#resident.last) return this.#one({ ...this.#base('D'), cause: 'I' });
       if (work.message.kind === 'control') return this.#one(this.#control(work));
-      if (this.#scene.isParked(work.actor)) return this.#one({ ...this.#base('Q'), entry: waitingText(work) });
+      if (this.#scene.parking(work.actor) !== undefined)
+        return this.#one({ ...this.#base('Q'), entry: waitingText(work) });
       if (work.crashed)
         return this.#park(new OperatingError('crashed', 'the process ended twice while stepping this message'));
+    }
+    if (work.kind === 'waiting') {
+      const parking = this.#scene.parking(work.actor);
+      if (parking?.mode === 'discarding' && work.position < parking.below)
+        return this.#one(this.#refused([], 'discarded', work.message.event));
     }
     try {
       return this.#step(work.kind === 'timer' ? work.event : work.message.event);
@@ -106,12 +108,12 @@ class Stepping {
         const only = event.type === CREATE;
         steps.push(this.#moved(behaviour, first, only ? 'M' : 'C', { type: CREATE }, starts));
         nextDue = earliest(nextDue, first.timersSet, now, this.#scene.timeScale);
-        if (only) return { work: this.#work, resident, steps, starts, nextDue, parks: false };
+        if (only) return { work: this.#work, resident, steps, starts, nextDue, parks: undefined };
       }
       const { behaviour, held } = resident;
       if (behaviour === undefined || held === undefined) {
         steps.push(this.#refused([], 'unknown-actor', event));
-        return { work: this.#work, resident, steps, starts: none, nextDue, parks: false };
+        return { work: this.#work, resident, steps, starts: none, nextDue, parks: undefined };
       }
       const result = behaviour.step(held, event, this.#scope(this.#cause()));
       if (result.kind === 'refused') {
@@ -120,7 +122,7 @@ class Stepping {
         steps.push(this.#moved(behaviour, result, 'M', event, starts));
         nextDue = earliest(nextDue, result.timersSet, now, this.#scene.timeScale);
       }
-      return { work: this.#work, resident, steps, starts, nextDue, parks: false };
+      return { work: this.#work, resident, steps, starts, nextDue, parks: undefined };
     } catch (error) {
       Object.assign(resident, before); // A created actor whose first event throws is not created.
       throw error;
@@ -148,7 +150,6 @@ class Stepping {
 
     const fresh = step.starts.map((start) => ({ key: start.key, record: this.#effectRecord(behaviour, start) }));
     starts.push(...fresh);
-    const answered = kind === 'M' ? this.#answered(this.#applied(step.answer)) : undefined;
     const states = JSON.stringify(step.states);
     if (step.announcement !== undefined) resident.announcement = JSON.stringify(step.announcement);
     // One plain literal: spread objects lose their shape, and every step pays for it.
@@ -158,12 +159,13 @@ class Stepping {
       cause: causes[this.#work.kind],
       causeId: causeIdOf(this.#work),
       generation: generationOf(this.#work),
+      messageId: messageOf(this.#work)?.messageId,
+      asked: messageOf(this.#work)?.dedupe,
       sequence: expected,
       snapshot: step.stored,
       record: recordText(step.held.record, states, resident.announcement),
-      body: this.#movedBody(behaviour, step, kind, event, { states, previous, answer: answered?.text }),
-      messageId: answered?.messageId,
-      answer: answered?.record,
+      body: this.#movedBody(behaviour, step, kind, event, states, previous),
+      answer: kind === 'M' ? this.#answered(this.#applied(step.answer)) : undefined,
       left: mapped(left, (state) => keys.state(behaviour.machine, state)),
       entered: mapped(entered, (state) => keys.state(behaviour.machine, state)),
       timersSet: mapped(step.timersSet, (timer) => this.#timerRow(timer, now, timeScale)),
@@ -188,21 +190,20 @@ class Stepping {
     step: Step,
     kind: 'C' | 'M',
     event: Event,
-    texts: { readonly states: string; readonly previous: number; readonly answer: string | undefined },
+    states: string,
+    previous: number,
   ): string {
     const message = this.#message();
     const creates = kind === 'C' || event.type === CREATE;
     let body = `{"machine":${JSON.stringify(machine)},"version":${JSON.stringify(version)},"event":${JSON.stringify(event)}`;
     if (creates) body += `,"input":${JSON.stringify(message?.create?.input ?? {})}`;
-    if (message !== undefined) body += `,"messageId":${JSON.stringify((this.#work as EntryWork).messageId)}`;
     if (message?.from !== undefined) body += `,"from":${JSON.stringify(message.from)}`;
-    body += `,"at":${this.#scene.now},"states":${texts.states},"snapshotHash":"${snapshotHash(step.stored)}"`;
+    body += `,"at":${this.#scene.now},"states":${states},"snapshotHash":"${snapshotHash(step.stored)}"`;
     if (step.emitted.length > 0) body += `,"emitted":${JSON.stringify(step.emitted)}`;
     if (step.starts.length > 0)
       body += `,"starts":${JSON.stringify(step.starts.map(({ key, name }) => ({ key, name })))}`;
     if (step.announcement !== undefined)
-      body += `,"announcement":${this.#resident.announcement},"previous":${texts.previous}`;
-    if (texts.answer !== undefined) body += `,"answer":${texts.answer}`;
+      body += `,"announcement":${this.#resident.announcement},"previous":${previous}`;
     return step.final ? `${body},"final":true}` : `${body}}`;
   }
 
@@ -222,20 +223,8 @@ class Stepping {
       counter: tokenCounter(this.#scene.token),
       allowed,
     };
-    const answered = this.#answered(answer);
-    const body: JournalBody = {
-      event,
-      ...this.#origin(),
-      at: this.#scene.now,
-      ...(answered === undefined ? {} : { answer }),
-    };
-    return {
-      ...this.#base('R'),
-      record,
-      body: JSON.stringify(body),
-      messageId: answered?.messageId,
-      answer: answered?.record,
-    };
+    const body: JournalBody = { event, ...this.#origin(), at: this.#scene.now };
+    return { ...this.#base('R'), record, body: JSON.stringify(body), answer: this.#answered(answer) };
   }
 
   /** M5: the actor stops, its message waits, the shard goes on. */
@@ -245,35 +234,31 @@ class Stepping {
     const work = this.#work as EntryWork | Extract<Work, { kind: 'timer' }>;
     const stored = storedError(error);
     const event = work.kind === 'timer' ? work.event : work.message.event;
-    const why = {
+    const timer = work.kind === 'timer' ? { id: work.timerId, generation: work.generation } : undefined;
+    const why: ParkingCause = {
       error: stored,
       event: event.type,
       states: resident.states,
       at: now,
-      ...(work.kind === 'timer' ? {} : { entry: work.id }),
+      ...(timer === undefined ? { entry: (work as EntryWork).id } : { timer }),
     };
     const answer: Answer = { kind: 'parked', version: sequence(resident.sequence), counter: tokenCounter(token) };
-    const answered = this.#answered(answer);
     if (work.kind === 'entry') resident.last = work.position;
-    const body: JournalBody = {
-      event,
-      ...this.#origin(),
-      at: now,
-      error: stored,
-      ...(answered === undefined ? {} : { answer }),
-    };
+    const body: JournalBody = { event, ...this.#origin(), at: now, error: stored };
     const step: CommitStep = {
       ...this.#base('P'),
       body: JSON.stringify(body),
+      answer: this.#answered(answer),
       why: JSON.stringify(why),
       ...(work.kind === 'entry' ? { entry: waitingText(work) } : {}),
     };
-    return { work, resident, steps: [step], starts: none, nextDue: undefined, parks: true };
+    return { work, resident, steps: [step], starts: none, nextDue: undefined, parks: parkedNow(timer) };
   }
 
   /** An operator's redrive or discard (M5). */
   #control(work: EntryWork): CommitStep {
-    const parked = this.#scene.isParked(work.actor);
+    const parking = this.#scene.parking(work.actor);
+    const parked = parking !== undefined;
     const act = work.message.event.type;
     if (!parked || (act !== 'redrive' && act !== 'discard')) {
       return this.#refused(
@@ -283,14 +268,25 @@ class Stepping {
       );
     }
     this.#resident.last = work.position;
-    const answered = this.#answered(this.#applied());
     const body: JournalBody = { event: work.message.event, ...this.#origin(), at: this.#scene.now };
     return {
       ...this.#base(act === 'redrive' ? 'V' : 'X'),
+      ...(act === 'discard' && parking.timer !== undefined ? this.#withoutTimer(parking.timer) : {}),
       body: JSON.stringify(body),
-      messageId: answered?.messageId,
-      answer: answered?.record,
+      answer: this.#answered(this.#applied()),
     };
+  }
+
+  /** The timer that parked the actor is dropped with the rest: it would throw again as soon as the actor goes on. */
+  #withoutTimer({ id, generation }: NonNullable<Parking['timer']>): Partial<CommitStep> {
+    const resident = this.#resident;
+    const timersCleared = [{ member: timerMember(resident.actor, id), generation }];
+    const { held } = resident;
+    if (held === undefined) return { timersCleared };
+    const { [id]: _, ...timers } = held.record.timers;
+    const record = { ...held.record, timers };
+    resident.held = { ...held, record };
+    return { timersCleared, record: recordText(record, JSON.stringify(resident.states), resident.announcement) };
   }
 
   /** E1: an outcome that nobody waits for is told in the journal, and followed up. */
@@ -344,6 +340,8 @@ class Stepping {
       cause: causes[work.kind],
       causeId: causeIdOf(work),
       generation: generationOf(work),
+      messageId: messageOf(work)?.messageId,
+      asked: messageOf(work)?.dedupe,
       sequence: this.#resident.sequence,
     };
   }
@@ -355,7 +353,7 @@ class Stepping {
       steps: [step],
       starts: none,
       nextDue: undefined,
-      parks: false,
+      parks: undefined,
     };
   }
 
@@ -391,23 +389,18 @@ class Stepping {
   }
 
   /** Only callers and operators wait for an answer; other messages keep none. */
-  #answered(value: Answer): Answered | undefined {
+  #answered(value: Answer): string | undefined {
     const kind = this.#message()?.kind;
-    if (kind !== 'call' && kind !== 'control') return undefined;
-    const { messageId, dedupe } = this.#work as EntryWork;
-    const text = JSON.stringify(value);
-    return { text, messageId, record: `${dedupe} ${text}` };
+    return kind === 'call' || kind === 'control' ? JSON.stringify(value) : undefined;
   }
 
-  #origin(): { messageId?: string; from?: string } {
-    const message = this.#message();
-    if (message === undefined) return {};
-    const { messageId } = this.#work as EntryWork;
-    return { messageId, ...(message.from === undefined ? {} : { from: message.from }) };
+  #origin(): { readonly from?: string } {
+    const from = this.#message()?.from;
+    return from === undefined ? {} : { from };
   }
 
   #message(): Message | undefined {
-    return this.#work.kind === 'entry' || this.#work.kind === 'waiting' ? this.#work.message : undefined;
+    return messageOf(this.#work)?.message;
   }
 
   #position(): number {
@@ -427,6 +420,8 @@ class Stepping {
   }
 }
 
+const messageOf = (work: Work): EntryWork | undefined =>
+  work.kind === 'entry' || work.kind === 'waiting' ? work : undefined;
 const causes = { entry: 'I', waiting: 'W', timer: 'T', late: 'E' } as const;
 const causeIdOf = (work: Work): string =>
   work.kind === 'timer' ? work.member : work.kind === 'late' ? work.key : work.id;

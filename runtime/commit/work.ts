@@ -74,34 +74,24 @@ export function timerWork(member: string, row: string): TimerWork | undefined {
 }
 
 export function entryWork([id, fields]: StreamEntry): EntryWork {
-  let actor = '';
-  let messageId = '';
-  let body = '';
-  let at = '';
-  let digest: string | undefined;
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const value = fields[i + 1] as string;
-    switch (fields[i]) {
-      case 'a':
-        actor = value;
-        break;
-      case 'm':
-        messageId = value;
-        break;
-      case 'b':
-        body = value;
-        break;
-      case 't':
-        at = value;
-        break;
-      case 'd':
-        digest = value;
-        break;
-    }
-  }
-  const dedupe = digest === undefined ? '' : `${at} ${digest}`;
+  const { actor, at, digest, messageId } = inboxHead(fields[1] as string);
+  const body = fields[3] as string;
+  const dedupe = digest === '-' ? '' : `${at} ${digest}`;
   const message = JSON.parse(body) as Message;
   return { kind: 'entry', actor: actor as ActorId, id, position: positionOf(id), messageId, dedupe, body, message };
+}
+
+/** Facts apart by a space; the message id is the last, since it may hold any. */
+export function inboxHead(head: string) {
+  const one = head.indexOf(' ');
+  const two = head.indexOf(' ', one + 1);
+  const three = head.indexOf(' ', two + 1);
+  return {
+    actor: head.slice(0, one),
+    at: head.slice(one + 1, two),
+    digest: head.slice(two + 1, three),
+    messageId: head.slice(three + 1),
+  };
 }
 
 /** How an entry stands in a parked actor's list: `id {…}`. */

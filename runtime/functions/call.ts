@@ -9,7 +9,7 @@ export interface Call<Reply> {
   readonly decode: (reply: unknown) => Reply;
 }
 
-/** FCALL with its keys and arguments. */
+/** FCALL with its keys and arguments. Hot functions reply with words apart by a space, the others with a list of them. */
 export function fcall<Reply>(
   name: string,
   keys: readonly string[],
@@ -18,7 +18,7 @@ export function fcall<Reply>(
 ): Call<Reply> {
   return {
     command: ['FCALL', functionName(name), keys.length, ...keys, ...args],
-    decode: (reply) => decode(reply as readonly string[]),
+    decode: (reply) => decode(typeof reply === 'string' ? reply.split(' ') : (reply as readonly string[])),
   };
 }
 
@@ -27,6 +27,15 @@ export const command = <Reply>(
   words: readonly [string, ...(string | number)[]],
   decode: (reply: unknown) => Reply,
 ): Call<Reply> => ({ command: words, decode });
+
+/** A reply of names and values: a flat list, a list of pairs, or the object that the client makes of RESP3's map. */
+export function pairsOf(reply: unknown): readonly (readonly [name: string, value: string])[] {
+  if (!Array.isArray(reply)) return Object.entries((reply ?? {}) as Record<string, string>);
+  if (Array.isArray(reply[0])) return reply as [string, string][];
+  const list: [string, string][] = [];
+  for (let i = 0; i + 1 < reply.length; i += 2) list.push([reply[i] as string, reply[i + 1] as string]);
+  return list;
+}
 
 export function unexpected(name: string, reply: unknown): never {
   throw new InvariantBroken(`${name} answered ${JSON.stringify(reply)?.slice(0, 200)}`);

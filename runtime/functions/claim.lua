@@ -10,10 +10,10 @@ local function claim(keys, args)
   if (owner[1] or '') ~= args[1] then return { 'STALE', owner[1] or '' } end
 
   local now = reading(args[5])
-  local head, read, parked, alive = 0, 0, 0, now
+  local head, read, parked, alive = 0, 0, '0', now
   if owner[3] then
     head, read, parked, alive = parse_line(owner[3])
-    head, read, parked, alive = tonumber(head), tonumber(read), tonumber(parked), tonumber(alive)
+    head, read, alive = tonumber(head), tonumber(read), tonumber(alive)
   end
   local counter = math.max(tonumber(owner[2] or '0'), tonumber(args[4])) + 1
   local token = whole(counter) .. ':' .. args[2]
@@ -49,12 +49,12 @@ local function claim(keys, args)
   end
 
   head = head + 1
-  redis.call('XADD', keys[3], '0-' .. whole(head), 'k', 'claimed', 't', token, 'w', args[3], 'c', whole(now))
+  redis.call('XADD', keys[3], '0-' .. whole(head), 'h', entry_head('claimed', token, whole(now), args[3], '0'))
   -- Token and line first: a commit looks only at these two.
-  redis.call('HSET', keys[1], 'token', token, 'line', line_of(head, place(below), parked, whole(now), '-', ''), 'counter', whole(counter),
+  redis.call('HSET', keys[1], 'token', token, 'line', line_of(whole(head), string.sub(below, 3), parked, whole(now), '-', ''), 'counter', whole(counter),
     'worker', args[3], 'group', token, 'claimed', whole(now), 'oldest', oldest, 'tries', tries, 'found', found,
     'trying', found > 0 and oldest or '')
-  return { 'CLAIMED', token, whole(head), oldest, tostring(tries), tostring(found), whole(now), whole(place(below)) }
+  return { 'CLAIMED', token, whole(head), oldest, tostring(tries), tostring(found), whole(now), string.sub(below, 3) }
 end
 
 redis.register_function { function_name = 'emboss_v1_claim', callback = claim, flags = { 'allow-oom' } }

@@ -24,8 +24,10 @@ export interface CommitStep {
   readonly snapshot?: string | undefined;
   readonly record?: string | undefined;
   readonly body?: string | undefined;
+  /** Of the message that is the cause, as is `asked`: when it was accepted, and digest of its caller's command (M6). */
   readonly messageId?: string | undefined;
-  /** The dedupe record as it will stand: time of acceptance, digest of the command, answer (M6). */
+  readonly asked?: string | undefined;
+  /** What the caller is answered, as JSON; kept in the dedupe record and told in the journal. */
   readonly answer?: string | undefined;
   readonly entry?: string | undefined;
   readonly why?: string | undefined;
@@ -109,20 +111,24 @@ class Builder {
     const parking = kind === 'P' || kind === 'Q' || kind === 'V' || kind === 'X' || cause === 'W';
     const waiting = parking ? this.#place(keys.waiting(actor)) : 0;
     const answered = step.answer === undefined ? 0 : 1;
+    const after = kind === 'M' || kind === 'C' ? sequence + 1 : sequence;
 
     const head = this.#args.push('') - 1;
-    this.#args.push(step.causeId, step.snapshot ?? '', step.record ?? '', step.body ?? '');
-    if (answered === 1) this.#args.push(step.messageId ?? '', step.answer ?? '');
+    this.#args.push(step.snapshot ?? '', step.record ?? '', step.body ?? '');
+    if (answered === 1) this.#args.push(step.answer ?? '');
     if (parking) this.#args.push(step.entry ?? '', step.why ?? '');
     const lists = this.#lists(step);
     const place = this.#place(keys.actor(actor), keys.positions(actor));
+    const index = `${this.#placesOf(step.left)} ${this.#placesOf(step.entered)}`;
+    const message = cause === 'I' || cause === 'W' ? ` ${step.asked || '- -'} ${step.messageId ?? '-'}` : '';
     this.#args[head] =
-      `${kind} ${actor} ${place} ${cause} ${step.generation || '-'} ${sequence} ${waiting} ${answered} ${lists}`;
+      `${kind} ${actor} ${place} ${cause} ${step.generation || '-'} ${sequence} ${after} ${waiting} ${answered} ${lists} ${index} ${step.causeId}${message}`;
   }
 
   /** Absent lists cost nothing. Returns how many there are. */
   #lists(step: CommitStep): number {
     const args = this.#args;
+    const keys = this.#keys;
     let lists = 0;
     const list = <T>(letter: string, items: readonly T[] | undefined, push: (item: T) => void): void => {
       if (items === undefined || items.length === 0) return;
@@ -130,8 +136,6 @@ class Builder {
       args.push(letter, items.length);
       for (const item of items) push(item);
     };
-    list('l', step.left, (key) => args.push(this.#place(key)));
-    list('e', step.entered, (key) => args.push(this.#place(key)));
     list('t', step.timersSet, (row) =>
       args.push(row.member, row.generation, Math.ceil(row.dueAt), row.resume, row.event),
     );
@@ -139,8 +143,14 @@ class Builder {
     list('f', step.effects, (one) => args.push(one.key, Math.ceil(one.dueAt), one.record));
     list('x', step.stops, (key) => args.push(key));
     list('s', step.sends, (one) => args.push(one.lane, one.actor, one.messageId, one.body));
-    list('o', step.own, (one) => args.push(one.actor, one.messageId, one.body));
+    list('o', step.own, (one) =>
+      args.push(this.#place(keys.actor(one.actor), keys.positions(one.actor)), one.actor, one.messageId, one.body),
+    );
     return lists;
+  }
+
+  #placesOf(keys: readonly string[] | undefined): string {
+    return keys === undefined || keys.length === 0 ? '-' : keys.map((key) => this.#place(key)).join(',');
   }
 
   /** Place of a key in KEYS; those that belong to it stand right behind. */

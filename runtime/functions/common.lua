@@ -1,4 +1,8 @@
 -- common: what several functions share. Loaded first; registers nothing.
+--
+-- Every transition runs through here, and a callgrind count of it reads: 7,000 instructions per redis.call and as many again
+-- where it writes (the append-only file), 4,000 per string.format, 1,000 per tonumber, 12 per character that enters Lua.
+-- Hence: numbers stay texts where nothing is computed, and what one step changes of a thing stands in one field.
 
 -- The clock reading in ms: the server's own, or the one passed in where the namespace records virtual time (T2).
 local function reading(passed)
@@ -7,11 +11,19 @@ local function reading(passed)
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Whole numbers as text: Lua would print large ones in scientific notation.
-local function whole(number) return string.format('%.0f', number) end
+-- Whole numbers as text (a fraction is cut): Lua would print large ones in scientific notation. Small ones are remembered.
+local small = {}
+local function whole(number)
+  local text = small[number]
+  if not text then
+    text = string.format('%d', number)
+    if number >= -100 and number <= 100 then small[number] = text end
+  end
+  return text
+end
 
 -- The number behind `0-`.
-local function place(id) return tonumber(string.match(id, '%-(%d+)$')) end
+local function place(id) return tonumber(string.sub(id, 3)) end
 
 -- L3: equality of the whole token, counter and nonce; a counter alone may be issued twice after a lost tail (L2).
 local function owns(owner, token) return redis.call('HGET', owner, 'token') == token end
@@ -23,23 +35,26 @@ local function attempt_of(text)
   return tonumber(number), running, late
 end
 
--- Appends what must be admitted to an inbox and counts it (M1). Ids are gapless and made here (design: Redis).
-local function accept(inbox, backlog, actor, message, body, now)
-  local id = redis.call('XADD', inbox, '0-*', 'a', actor, 'm', message, 'b', body, 't', whole(now))
-  redis.call('HINCRBY', backlog, '*', 1)
-  redis.call('HINCRBY', backlog, actor, 1)
-  return place(id)
+-- Appends what must be admitted to an inbox and counts it, for the shard and for the actor (M1). Ids are gapless and made here
+-- (design: Redis). An entry is two fields, since each costs every reader: `h`, facts apart by a space (actor, time, digest of a
+-- caller's command or -, message id), and `b`, the body.
+local function accept(inbox, backlog, actor_key, actor, message, body, now)
+  local id = redis.call('XADD', inbox, '0-*', 'h', actor .. ' ' .. now .. ' - ' .. message, 'b', body)
+  redis.call('INCRBY', backlog, '1')
+  redis.call('HINCRBY', actor_key, 'open', '1')
+  return string.sub(id, 3)
 end
 
--- So many messages of the actor less to handle; an idle actor keeps no counter. The shard's own count is the caller's.
-local function handled(backlog, actor, count)
-  if redis.call('HINCRBY', backlog, actor, -count) <= 0 then redis.call('HDEL', backlog, actor) end
+-- Head of a journal entry: kind, token, time, actor and its sequence (or worker and 0), and the id of the message that caused
+-- it. The body stands in `b`, what its caller is answered in `r`.
+local function entry_head(kind, token, now, who, sequence)
+  return kind .. ' ' .. token .. ' ' .. now .. ' ' .. who .. ' ' .. sequence
 end
 
 -- The owner's line: what every commit changes, in one field. Journal head, position read up to, number of parked actors, time
--- of the last sign of an owner, id of the last call of this claim and its verdicts. `-` stands for no call yet.
+-- of the last sign of an owner, id of the last call of this claim and its verdicts. `-` stands for no call yet. All texts.
 local function parse_line(line) return string.match(line, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S*)$') end
 
-local function line_of(head, read, parked, alive, call, reply)
-  return whole(head) .. ' ' .. whole(read) .. ' ' .. whole(parked) .. ' ' .. alive .. ' ' .. call .. ' ' .. reply
+local function line_of(head, read, parked, alive, id, reply)
+  return head .. ' ' .. read .. ' ' .. parked .. ' ' .. alive .. ' ' .. id .. ' ' .. reply
 end

@@ -1,6 +1,6 @@
 -- finish: settle one try of an effect. The outcome closes the record and enters the inbox in one go, or the try is put off (E1).
 --
--- KEYS   1 owner    2 inbox    3 backlog    4 timers    5 effects    6 attempts
+-- KEYS   1 owner    2 inbox    3 backlog    4 timers    5 effects    6 attempts    7 actor
 -- ARGV   1 token    2 effect key    3 attempt    4 'settle' or 'retry'    5 due time in ms (retry)    6 actor
 --        7 body ('' when nobody is told)    8 clock reading or ''
 -- Reply  {'SETTLED'} | {'RETRY'} | {'LATE'} (left open for a commit of kind L) | {'GONE'} | {'FENCED'}     Cost O(1)
@@ -18,7 +18,7 @@ local function finish(keys, args)
   redis.call('HDEL', keys[5], args[2])
   redis.call('HDEL', keys[6], args[2])
   redis.call('ZREM', keys[4], 'e|' .. args[2])
-  if args[7] ~= '' then accept(keys[2], keys[3], args[6], args[2], args[7], reading(args[8])) end
+  if args[7] ~= '' then accept(keys[2], keys[3], keys[7], args[6], args[2], args[7], whole(reading(args[8]))) end
   return { 'SETTLED' }
 end
 

@@ -21,7 +21,7 @@ export function finish(keys: ShardKeys, token: Token, outcome: Finishing, readin
   const word = outcome.retryAt === undefined ? 'settle' : 'retry';
   return fcall(
     'finish',
-    [keys.owner, keys.inbox, keys.backlog, keys.timers, keys.effects, keys.attempts],
+    [keys.owner, keys.inbox, keys.backlog, keys.timers, keys.effects, keys.attempts, keys.actor(outcome.actor)],
     [token, outcome.key, outcome.attempt, word, Math.ceil(outcome.retryAt ?? 0), outcome.actor, outcome.body, reading],
     ([reply]) => {
       switch (reply) {

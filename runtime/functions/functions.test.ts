@@ -47,14 +47,12 @@ const moved = (actor: ActorId, entry: string, sequence: number, more: Partial<Co
   snapshot: `snapshot ${sequence + 1}`,
   record: `record ${sequence + 1}`,
   body: '{}',
+  asked: '1000 ab12',
   ...more,
 });
 
 /** A trim that drops what is handled and forgets what is old, and nothing else. */
 const untouched = { relayedTo: 0, outboxFrom: 0, journalFrom: 0, cursor: '0', actors: [] };
-
-/** A dedupe record: when and as what it was accepted, and its answer. */
-const kept = (answer: string): string => `1000 ab12 ${answer}`;
 
 const ok = (head: number, ...verdicts: Verdict[]): CommitReply => ({ kind: 'ok', head, verdicts });
 
@@ -63,7 +61,7 @@ async function withActor(more: Partial<CommitStep> = {}): Promise<TrialShard> {
   const shard = new TrialShard(connection);
   await shard.own();
   const entry = await shard.accept(A, 'first');
-  await shard.commit([moved(A, entry, 0, { messageId: 'first', answer: kept('"made"'), ...more })]);
+  await shard.commit([moved(A, entry, 0, { messageId: 'first', answer: '"made"', ...more })]);
   return shard;
 }
 
@@ -93,8 +91,8 @@ t.test('L2: a claim is compare-and-set on the token read after the lock was gran
   t.same([one.kind, two.kind], ['claimed', 'stale'], 'both had read that nobody owns it');
   t.equal(two.token, one.token, 'stale tells whose it is');
   t.same(await shard.journal(), ['claimed'], 'one entry, of the one claim');
-  const fields = (await redis.xrange(shard.keys.journal, '-', '+'))[0]?.[1] ?? [];
-  t.ok(fields.includes(one.token) && fields.includes('trial.1'), 'it names token and worker');
+  const head = (await redis.xrange(shard.keys.journal, '-', '+'))[0]?.[1][1] ?? '';
+  t.ok(head.includes(` ${one.token} `) && head.includes(' trial.1 '), 'it names token and worker');
   t.match(one.token, /^1:n\d+$/);
   t.equal(
     (await shard.claim({ expected: one.token, floor: 41 })).token.split(':')[0],
@@ -146,7 +144,7 @@ t.test('L3: a late copy of a commit that arrives after a new claim meets a dead 
   const entry = await shard.accept(A, 'second');
   const late = { token: shard.token, call: 'late', head: shard.head };
   await shard.own(); // Unknown outcome: the owner claims anew before it reads back (C3).
-  t.equal(await redis.hget(shard.keys.actor(A), 'seq'), '1', 'it read back: not done');
+  t.match(await redis.hget(shard.keys.actor(A), 'line'), /^1 /, 'it read back: not done');
   t.same(await shard.commit([moved(A, entry, 1)], late), { kind: 'fenced' }, 'and will not be done behind its back');
   t.same(await shard.unread(), [entry], 'its message is read again');
   t.same((await shard.commit([moved(A, entry, 1)])).kind, 'ok');
@@ -189,7 +187,7 @@ t.test(
       [
         moved(A, entry, 0, {
           messageId: 'first',
-          answer: kept('{"kind":"applied"}'),
+          answer: '{"kind":"applied"}',
           entered: [open],
           timersSet: [timer],
           effects: [{ key: 'k1', dueAt: 7, record: '{"name":"call"}' }],
@@ -204,11 +202,10 @@ t.test(
     );
     t.same(reply, ok(2, 'COMMITTED'));
     t.same(await redis.hgetall(keys.actor(A)), {
-      seq: '1',
+      line: '1 1 1700000000000',
+      open: '0',
       snap: 'snapshot 1',
       rec: 'record 1',
-      at: '1700000000000',
-      last: '1',
     });
     t.same(await shard.journal(), ['claimed', 'M:a1']);
     t.same(await redis.lrange(keys.positions(A), 0, -1), ['2'], 'C2: the position, in the list of its actor');
@@ -309,7 +306,7 @@ t.test(
     );
     t.same(verdicts, ['COMMITTED', 'CONFLICT', 'COMMITTED', 'SKIPPED', 'COMMITTED']);
     t.same(await shard.journal(), ['claimed', 'M:a1', 'M:a2', 'M:a3', 'M:a4'], 'the sequence has no gap');
-    t.equal(await redis.exists(shard.keys.actor(B)), 0);
+    t.same(await redis.hgetall(shard.keys.actor(B)), { open: '2' }, 'nothing but the count of what waits');
     t.same(await shard.verdicts(moved(B, b1, 0, { kind: 'C' }), moved(B, b1, 1), moved(B, b2, 2)), [
       'COMMITTED',
       'COMMITTED',
@@ -446,7 +443,8 @@ t.test('M2: a call that leaves out an entry does not take it away', async (t) =>
 t.test(
   'M3: receive takes a record whose predecessor it knows, and answers duplicate, gap or rewound to all others',
   async (t) => {
-    const { keys } = new TrialShard(connection);
+    const shard = new TrialShard(connection);
+    const { keys } = shard;
     const record = (stamp: string, previous: string): LaneRecord => {
       const [source = '', n] = stamp.split('|');
       return { lane: 'o:1>d:0', token: source, n: Number(n), previous, actor: A, messageId: stamp, body: '{}' };
@@ -481,7 +479,7 @@ t.test(
       'a new token from above: something is missing',
     );
     t.same(await take('6:b|2', '6:b|1'), { kind: 'gap', last: '7:c|1' }, 'the lost tail does not come back');
-    t.same(await redis.hgetall(keys.backlog), { '*': '5', [A]: '5' });
+    t.same(await shard.backlog(), { '*': '5', [A]: '5' });
     t.same(
       await run(receive(keys, { ...record('1:x|1', ''), lane: 'o:2>d:0' }, '')),
       { kind: 'taken' },
@@ -503,11 +501,12 @@ t.test(
       sequence,
       body: '{}',
       messageId: id,
-      answer: kept('{"kind":"refused"}'),
+      asked: '1000 ab12',
+      answer: '{"kind":"refused"}',
     });
     t.same(await shard.verdicts(refused(A, one, 1, 'one'), refused(B, two, 0, 'two')), ['COMMITTED', 'COMMITTED']);
     t.same(await shard.journal(), ['claimed', 'M:a1', 'R:a1', 'R:b0']);
-    t.same(await redis.hmget(shard.keys.actor(A), 'seq', 'last', 'rec'), ['1', '2', 'record 1']);
+    t.same(await redis.hmget(shard.keys.actor(A), 'line', 'rec'), ['1 2 1700000000000', 'record 1']);
     t.same(await run(send(shard.keys, trialCommand(A, 'one'))), { kind: 'duplicate', answer: '{"kind":"refused"}' });
     t.equal(await redis.exists(shard.keys.actor(B), shard.keys.positions(B)), 0);
     t.equal(await shard.pending(), 0);
@@ -598,7 +597,7 @@ t.test('M5: two redrives at once do not step one waiting message twice', async (
   const [bad = '', next = ''] = entries;
   t.same(await shard.verdicts(waiting(bad, 1), waiting(bad, 2)), ['COMMITTED', 'GONE']);
   t.same(await redis.lrange(shard.keys.waiting(A), 0, -1), [`${next} {}`], 'and the next one is not lost');
-  t.equal(await redis.hget(shard.keys.actor(A), 'seq'), '2');
+  t.match(await redis.hget(shard.keys.actor(A), 'line'), /^2 /);
 });
 
 t.test(
@@ -642,12 +641,27 @@ t.test(
   },
 );
 
-t.test('M5: discard empties the list and counts its messages as handled', async (t) => {
-  const { shard } = await withParked('next', 'third');
+t.test('M5: discard is kept until each waiting message has been refused, and its caller answered', async (t) => {
+  const { shard, entries } = await withParked('next');
   const [act, after] = [await shard.accept(A, 'discard'), await shard.accept(A, 'after')];
-  t.same(await shard.verdicts({ ...redrive(act), kind: 'X' }, moved(A, after, 1)), ['COMMITTED', 'COMMITTED']);
+  t.same(await shard.verdicts({ ...redrive(act), kind: 'X' }, moved(A, after, 1)), ['COMMITTED', 'PARKED']);
+  t.equal(await redis.hget(shard.keys.parked, A), `X${act.slice(2)} {"error":{}}`, 'the next owner goes on with it');
+  const dropped = (entry: string, id: string): CommitStep => ({
+    ...waiting(entry, 1, {
+      messageId: id,
+      answer: '{"kind":"refused","reason":"discarded"}',
+      snapshot: '',
+      record: '',
+    }),
+    kind: 'R',
+  });
+  t.same(await shard.verdicts(dropped(entries[0] ?? '', 'bad')), ['COMMITTED']);
+  t.equal(await redis.hexists(shard.keys.parked, A), 1);
+  t.same(await shard.verdicts(dropped(entries[1] ?? '', 'next'), moved(A, after, 1)), ['COMMITTED', 'COMMITTED']);
+  t.match(await run(send(shard.keys, trialCommand(A, 'next'))), { kind: 'duplicate', answer: /discarded/ });
   t.equal(await redis.exists(shard.keys.parked, shard.keys.waiting(A)), 0);
   t.same(await shard.backlog(), { '*': '0' });
+  t.same((await shard.journal()).slice(-4), ['X:a1', 'R:a1', 'R:a1', 'M:a2']);
 });
 
 t.test(
@@ -686,7 +700,7 @@ t.test('M6: a create and its answer are kept with its actor, and replayed as the
   t.same(await run(send(shard.keys, create)), { kind: 'duplicate', answer: '' });
   await shard.verdicts(
     moved(A, '0-1', 0, { kind: 'C' }),
-    moved(A, '0-1', 1, { messageId: 'order-1', answer: kept('{"version":2,"text":"ä\\n"}') }),
+    moved(A, '0-1', 1, { messageId: 'order-1', answer: '{"version":2,"text":"ä\\n"}' }),
   );
   t.same(await run(send(shard.keys, create)), { kind: 'duplicate', answer: '{"version":2,"text":"ä\\n"}' });
   t.same(await run(send(shard.keys, { ...create, digest: 'ff' })), { kind: 'key-reused' });
@@ -863,8 +877,8 @@ t.test(
     t.equal(await redis.exists(keys.effects, keys.attempts, keys.timers), 0);
     const entries = await redis.xrange(keys.inbox, '(0-1', '+');
     t.same(
-      entries.map(([, fields]) => [fields[1], fields[3], fields[5]]),
-      [[A, 'k1', '{"done":1}']],
+      entries.map(([, [, head, , body]]) => [head?.replace(/ \d+ /, ' at '), body]),
+      [[`${A} at - k1`, '{"done":1}']],
       'one message, under the key',
     );
     t.same(await shard.backlog(), { '*': '1', [A]: '1' });

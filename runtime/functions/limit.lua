@@ -9,7 +9,7 @@ local function limit(keys, args)
   local allow_at = tat + interval - interval * tonumber(args[2])
   if allow_at > now then return { '0', whole(math.ceil(allow_at - now)) } end
   -- The TTL only tidies: a key that is gone means an unused allowance.
-  redis.call('SET', keys[1], whole(tat + interval), 'PX', whole(math.ceil(tat + interval - now + 1000)))
+  redis.call('SET', keys[1], whole(math.floor(tat + interval + 0.5)), 'PX', whole(math.ceil(tat + interval - now + 1000)))
   return { '1', '0' }
 end
 

@@ -1,6 +1,6 @@
 -- receive: take a record of another shard's outbox into the inbox, once and in the lane's order (M3). Intake: no token (L3).
 --
--- KEYS   1 inbox    2 backlog    3 lanes in
+-- KEYS   1 inbox    2 backlog    3 lanes in    4 actor
 -- ARGV   1 lane    2 token    3 n    4 'token|n' of the lane's previous record or ''    5 actor    6 message id    7 body
 --        8 clock reading or ''
 -- Reply  {'TAKEN', position} | {'REWOUND', position, last} | {'DUPLICATE'} | {'GAP', last or ''}     Cost O(1)
@@ -23,8 +23,7 @@ local function receive(keys, args)
   end
 
   redis.call('HSET', keys[3], args[1], args[2] .. '|' .. args[3])
-  local position = accept(keys[1], keys[2], args[5], args[6], args[7], reading(args[8]))
-  return { word, whole(position), last }
+  return { word, accept(keys[1], keys[2], keys[4], args[5], args[6], args[7], whole(reading(args[8]))), last }
 end
 
 redis.register_function('emboss_v1_receive', receive)

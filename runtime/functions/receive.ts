@@ -24,7 +24,7 @@ export interface LaneRecord {
 export function receive(keys: ShardKeys, record: LaneRecord, reading: string): Call<ReceiveReply> {
   return fcall(
     'receive',
-    [keys.inbox, keys.backlog, keys.lanesIn],
+    [keys.inbox, keys.backlog, keys.lanesIn, keys.actor(record.actor)],
     [record.lane, record.token, record.n, record.previous, record.actor, record.messageId, record.body, reading],
     ([word, detail, last]) => {
       switch (word) {

@@ -25,18 +25,11 @@ export interface SendRequest {
 
 /** One round trip. Safe to repeat after an unknown outcome, under the same message id. */
 export function send(keys: ShardKeys, request: SendRequest): Call<SendReply> {
+  const { actor, messageId, digest, body, perActorMax, perShardMax, now } = request;
   return fcall(
     'send',
-    [keys.inbox, keys.backlog, keys.dedupe],
-    [
-      request.actor,
-      request.messageId,
-      request.digest,
-      request.body,
-      request.perActorMax,
-      request.perShardMax,
-      Math.floor(request.now),
-    ],
+    [keys.inbox, keys.backlog, keys.dedupe, keys.actor(actor)],
+    [`${perActorMax} ${perShardMax} ${actor} ${Math.floor(now)} ${digest} ${messageId}`, body],
     ([word, detail]) => {
       switch (word) {
         case 'ACCEPTED':

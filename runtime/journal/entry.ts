@@ -3,10 +3,13 @@
 
 import type { ActorId, Sequence } from '../ids.ts';
 import { positionOf } from '../ids.ts';
-import type { JournalEntry } from '../messages.ts';
+import type { Answer, JournalEntry } from '../messages.ts';
 
 /** What the step puts into the body; the rest of the entry comes from the fields. */
-export type JournalBody = Omit<JournalEntry, 'shard' | 'position' | 'token' | 'kind' | 'actor' | 'sequence' | 'worker'>;
+export type JournalBody = Omit<
+  JournalEntry,
+  'shard' | 'position' | 'token' | 'kind' | 'actor' | 'sequence' | 'worker' | 'messageId' | 'answer'
+>;
 
 const kinds: { readonly [letter: string]: JournalEntry['kind'] } = {
   C: 'moved',
@@ -41,52 +44,69 @@ export function streamsOf(reply: unknown): readonly (readonly [key: string, entr
   return pairs;
 }
 
-/** Reads an entry. Hot at both ends: the fields are walked once, and the parsed body becomes the entry. */
-export function journalEntry(shard: number, [id, fields]: StreamEntry): JournalEntry {
-  let kind = '';
-  let token = '';
-  let actor: string | undefined;
-  let sequence = 0;
-  let worker: string | undefined;
-  let at = 0;
-  let body: string | undefined;
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const value = fields[i + 1] as string;
-    switch (fields[i]) {
-      case 'k':
-        kind = value;
-        break;
-      case 't':
-        token = value;
-        break;
-      case 'a':
-        actor = value;
-        break;
-      case 'q':
-        sequence = Number(value);
-        break;
-      case 'w':
-        worker = value;
-        break;
-      case 'c':
-        at = Number(value);
-        break;
-      case 'b':
-        body = value;
-        break;
+/** Token of a journal entry, by which its position is known again. */
+export const tokenOf = ([, fields]: StreamEntry): string => fields[1]?.split(' ')[1] ?? '';
+
+/** An entry as it was read, its JSON untouched: most readers look for a few entries among many. */
+export class RawEntry {
+  readonly shard: number;
+  readonly position: number;
+  readonly kind: string;
+  readonly token: string;
+  readonly at: number;
+  /** The actor, or the worker of a claim or release. */
+  readonly who: string;
+  readonly sequence: number;
+  /** Of the message that caused it; '' where none did. */
+  readonly messageId: string;
+  /** What its caller is answered, as JSON. */
+  readonly answer: string | undefined;
+  readonly #body: string | undefined;
+  #whole: JournalEntry | undefined;
+
+  constructor(shard: number, [id, fields]: StreamEntry) {
+    const head = fields[1] as string; // Kind, token, time, who, sequence, message id: apart by a space, the last may hold some.
+    const one = head.indexOf(' ');
+    const two = head.indexOf(' ', one + 1);
+    const three = head.indexOf(' ', two + 1);
+    const four = head.indexOf(' ', three + 1);
+    const five = head.indexOf(' ', four + 1);
+    this.shard = shard;
+    this.position = positionOf(id);
+    this.kind = head.slice(0, one);
+    this.token = head.slice(one + 1, two);
+    this.at = Number(head.slice(two + 1, three));
+    this.who = head.slice(three + 1, four);
+    this.sequence = Number(head.slice(four + 1, five < 0 ? undefined : five));
+    this.messageId = five < 0 ? '' : head.slice(five + 1);
+    this.#body = fields[3];
+    this.answer = fields[5];
+  }
+
+  /** The entry as readers know it. Parsed once, however many listeners ask. */
+  whole(): JournalEntry {
+    this.#whole ??= this.#parsed();
+    return this.#whole;
+  }
+
+  #parsed(): JournalEntry {
+    const entry = (this.#body === undefined ? { at: this.at } : JSON.parse(this.#body)) as {
+      -readonly [name in keyof JournalEntry]: JournalEntry[name];
+    };
+    entry.shard = this.shard;
+    entry.position = this.position;
+    entry.token = this.token;
+    entry.kind = kinds[this.kind] ?? 'moved';
+    if (this.kind === 'claimed' || this.kind === 'released') {
+      entry.worker = this.who;
+      return entry;
     }
+    entry.actor = this.who as ActorId;
+    entry.sequence = this.sequence as Sequence;
+    if (this.messageId !== '') entry.messageId = this.messageId;
+    if (this.answer !== undefined) entry.answer = JSON.parse(this.answer) as Answer;
+    return entry;
   }
-  const entry = (body === undefined ? { at } : JSON.parse(body)) as {
-    -readonly [name in keyof JournalEntry]: JournalEntry[name];
-  };
-  entry.shard = shard;
-  entry.position = positionOf(id);
-  entry.token = token;
-  entry.kind = kinds[kind] ?? 'moved';
-  if (actor !== undefined) {
-    entry.actor = actor as ActorId;
-    entry.sequence = sequence as Sequence;
-  }
-  if (worker !== undefined) entry.worker = worker;
-  return entry;
 }
+
+export const journalEntry = (shard: number, raw: StreamEntry): JournalEntry => new RawEntry(shard, raw).whole();

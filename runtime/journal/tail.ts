@@ -8,12 +8,17 @@ import { positionOf, streamId } from '../ids.ts';
 import { readBlockMs, tailBatchMax } from '../limits.ts';
 import type { JournalEntry } from '../messages.ts';
 import type { Connection } from '../redis/connection.ts';
-import { fieldsOf, journalEntry, type StreamEntry, streamsOf } from './entry.ts';
+import { RawEntry, type StreamEntry, streamsOf, tokenOf } from './entry.ts';
 
 export interface Tail {
-  /** Calls `listener` for every entry after now. Returns how to stop. */
-  listen(listener: (entry: JournalEntry) => void): () => void;
+  /** Calls `listener` for every entry after now, and with `rewound` as said above. Returns how to stop. */
+  listen(listener: TailListener): () => void;
   close(): Promise<void>;
+}
+
+export interface TailListener {
+  entry(entry: RawEntry): void;
+  rewound?(entry: JournalEntry): void;
 }
 
 interface Position {
@@ -23,8 +28,6 @@ interface Position {
   token: string;
 }
 
-const BUSY_SHARDS = 4;
-const BUSY_PAUSE_MS = 1; // More entries per read when it is busy; a latency nobody notices.
 const TROUBLE_PAUSE_MS = 100;
 
 /** Starts at the present heads, or above `from` where given. Resolves when every later entry is certain to be seen. */
@@ -34,7 +37,7 @@ export async function startTail(
   clock: Clock,
   from?: ReadonlyMap<number, number>,
 ): Promise<Tail> {
-  const listeners = new Set<(entry: JournalEntry) => void>();
+  const listeners = new Set<TailListener>();
   const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
   const byKey = new Map(positions.map((position) => [position.key, position]));
   let open = true;
@@ -46,7 +49,7 @@ export async function startTail(
     const asked = from?.get(position.shard);
     const last = await entryAt(position.key, asked);
     position.number = asked ?? (last === undefined ? 0 : positionOf(last[0]));
-    position.token = last === undefined ? '' : (fieldsOf(last).get('t') ?? '');
+    position.token = last === undefined ? '' : tokenOf(last);
   }
 
   /** The entry at a position, or the last one. */
@@ -63,19 +66,16 @@ export async function startTail(
     for (const position of positions) {
       if (position.number === 0) continue;
       const there = await entryAt(position.key, position.number);
-      if (there !== undefined && fieldsOf(there).get('t') === position.token) continue;
+      if (there !== undefined && tokenOf(there) === position.token) continue;
       const last = await entryAt(position.key);
       // Trimmed below us: the journal went on, nothing was undone.
       if (there === undefined && last !== undefined && positionOf(last[0]) > position.number) continue;
       position.number = last === undefined ? 0 : positionOf(last[0]);
-      position.token = last === undefined ? '' : (fieldsOf(last).get('t') ?? '');
-      tell({ shard: position.shard, position: position.number, token: position.token, kind: 'rewound', at: 0 });
+      position.token = last === undefined ? '' : tokenOf(last);
+      const { shard, number, token } = position;
+      for (const listener of listeners) listener.rewound?.({ shard, position: number, token, kind: 'rewound', at: 0 });
     }
     checkedAt = reader.generation;
-  }
-
-  function tell(entry: JournalEntry): void {
-    for (const listener of listeners) listener(entry);
   }
 
   async function round(): Promise<void> {
@@ -86,18 +86,16 @@ export async function startTail(
       return redis.call('XREAD', ...words);
     });
     if (!open) return;
-    const streams = streamsOf(reply);
-    for (const [key, entries] of streams) take(byKey.get(key), entries);
-    if (streams.length >= BUSY_SHARDS) await pause(clock, BUSY_PAUSE_MS);
+    for (const [key, entries] of streamsOf(reply)) take(byKey.get(key), entries);
   }
 
   function take(position: Position | undefined, entries: readonly StreamEntry[]): void {
     if (position === undefined) return;
     for (const raw of entries) {
-      const entry = journalEntry(position.shard, raw);
+      const entry = new RawEntry(position.shard, raw);
       position.number = entry.position;
       position.token = entry.token;
-      tell(entry);
+      for (const listener of listeners) listener.entry(entry);
     }
   }
 

@@ -1,4 +1,5 @@
-// Calls issued in one tick leave in one explicit pipeline (C4): many shards share one write to the socket and one reply.
+// Calls issued in one tick leave in explicit pipelines (C4): many shards share one write to the socket and one reply. A tick
+// that issues many sends them in portions, so that the server works on the first while the later are still being made.
 //
 // Every call has a deadline of ours: when it passes, or the connection breaks, the outcome is unknown (C3). An error that
 // the server itself spoke is known: nothing was written, since all checks come before the first write.
@@ -20,14 +21,14 @@ export interface Batch {
   run<Reply>(call: Call<Reply>): Promise<Reply>;
 }
 
-const CALLS_MAX = 500; // One reply buffer stays small, and a flood of calls leaves in portions.
+const PORTION = 8; // Calls per pipeline: of 3, 6, 8, 12 and all, 6 and 8 gave the most transitions per second on two cores.
 
 export function batchOver(connection: Connection, clock: Clock, deadlineMs: number): Batch {
   const queue: Waiting[] = [];
 
   function flush(): void {
-    const sent = queue.splice(0, CALLS_MAX);
-    if (queue.length > 0) setImmediate(flush);
+    if (queue.length === 0) return; // The tick's calls have left as full portions.
+    const sent = queue.splice(0);
     if (!connection.ready) {
       for (const { call, reject } of sent) reject(notConnected(call.command[0]));
       return;
@@ -50,7 +51,8 @@ export function batchOver(connection: Connection, clock: Clock, deadlineMs: numb
       new Promise<Reply>((resolve, reject) => {
         // The reply is what this call's own decoder returns; the queue forgets its type.
         queue.push({ call, resolve: resolve as (reply: unknown) => void, reject });
-        if (queue.length === 1) setImmediate(flush);
+        if (queue.length === PORTION) flush();
+        else if (queue.length === 1) setImmediate(flush);
       }),
   };
 }

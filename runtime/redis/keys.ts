@@ -9,7 +9,7 @@ export interface ShardKeys {
   readonly inbox: string;
   readonly journal: string;
   readonly outbox: string;
-  /** Hash actor → accepted and not handled; field `*` for the shard (M1). */
+  /** String: messages of the shard accepted and not handled (M1); an actor's own count stands in its hash. */
   readonly backlog: string;
   /** Hash `actor|message` → time of acceptance, digest, answer (M6, M7). */
   readonly dedupe: string;
@@ -28,6 +28,7 @@ export interface ShardKeys {
   readonly parked: string;
   /** Sorted set of all actors of the shard by time of their creation. */
   readonly actors: string;
+  /** Hash: line (sequence, last entry handled, time), open (messages accepted and not handled), snap, rec. */
   actor(id: ActorId): string;
   /** List of the actor's journal positions, trimmed with the journal (C2). */
   positions(id: ActorId): string;

@@ -25,6 +25,7 @@ type TallyEvent =
         | 'LEAVE'
         | 'THROW'
         | 'ARM'
+        | 'MINE'
         | 'NAP'
         | 'REST'
         | 'DISARM'
@@ -78,6 +79,7 @@ const tally = setup({
       on: {
         WORK: 'working',
         ARM: 'armed',
+        MINE: 'mined',
         NAP: 'napping',
         REST: 'resting',
         WAIT: 'waiting',
@@ -101,6 +103,7 @@ const tally = setup({
       after: { fuse: { target: 'fired', actions: 'count' } },
       on: { DISARM: 'open', ARM: { target: 'armed', reenter: true } },
     },
+    mined: { after: { fuse: { guard: 'throws', target: 'fired' } } },
     napping: { after: { nap: { target: 'fired', actions: 'count' } }, on: { DISARM: 'open' } },
     resting: { after: { rest: { target: 'fired', actions: 'count' } }, on: { DISARM: 'open' } },
     waiting: { after: { wait: { target: 'fired', actions: 'count' } }, on: { DISARM: 'open' } },

@@ -88,12 +88,21 @@ export class TrialShard {
   async journal(): Promise<readonly string[]> {
     const entries = await this.#redis.xrange(this.keys.journal, '-', '+');
     return entries.map(([, fields]) => {
-      const map = new Map(Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i], fields[2 * i + 1]]));
-      return map.has('a') ? `${map.get('k')}:${map.get('a')?.slice(-1)}${map.get('q')}` : String(map.get('k'));
+      const [kind = '', , , who, sequence] = (fields[1] ?? '').split(' ');
+      return kind.length > 1 ? kind : `${kind}:${who?.slice(-1)}${sequence}`;
     });
   }
 
-  backlog = async (): Promise<Record<string, string>> => await this.#redis.hgetall(this.keys.backlog);
+  /** Accepted and not handled: `*` for the shard, and each actor that has any. */
+  async backlog(): Promise<Record<string, string>> {
+    const counts: Record<string, string> = { '*': (await this.#redis.get(this.keys.backlog)) ?? '0' };
+    const prefix = this.keys.actor('' as ActorId);
+    for (const key of await this.#redis.keys(`${prefix.replace(/[{}]/g, '\\$&')}*`)) {
+      const open = await this.#redis.hget(key, 'open');
+      if (open !== null && open !== '0') counts[key.slice(prefix.length)] = open;
+    }
+    return counts;
+  }
 
   /** Everything the shard holds, byte by byte. */
   async dump(): Promise<ReadonlyMap<string, string>> {

@@ -4,7 +4,7 @@
 import type { Cancel } from '../clock.ts';
 import type { Scene } from '../commit/scene.ts';
 import { type EffectRecord, type TimerWork, timerWork } from '../commit/work.ts';
-import { command } from '../functions/call.ts';
+import { command, pairsOf } from '../functions/call.ts';
 import type { ActorId } from '../ids.ts';
 import { dueBatchMax, timerLookMs } from '../limits.ts';
 import type { ShardKeys } from '../redis/keys.ts';
@@ -88,11 +88,11 @@ export class Schedule {
     const now = this.#scene.serverNow();
     const { timers, rows } = this.#keys;
     const slack = this.#handed.size + Math.min(PARKED_SLACK_MAX, this.#doors.parkedCount() * TIMERS_PER_ACTOR);
-    const [members, [, nextScore]] = await Promise.all([
+    const [members, [next]] = await Promise.all([
       batch.run(
         command(['ZRANGEBYSCORE', timers, '-inf', now, 'LIMIT', 0, dueBatchMax + slack], (reply) => reply as string[]),
       ),
-      batch.run(command(['ZRANGEBYSCORE', timers, `(${now}`, '+inf', 'WITHSCORES', 'LIMIT', 0, 1], scored)),
+      batch.run(command(['ZRANGEBYSCORE', timers, `(${now}`, '+inf', 'WITHSCORES', 'LIMIT', 0, 1], pairsOf)),
     ]);
     const fresh = members.filter((member) => !this.#waits(member)).slice(0, dueBatchMax);
     const due = fresh.filter((member) => member.startsWith('t|'));
@@ -110,7 +110,7 @@ export class Schedule {
     for (const { member } of works) this.#handed.add(member);
     if (works.length > 0) this.#doors.onTimers(works);
     const more = fresh.length === dueBatchMax ? now + SPREAD_MS : Number.POSITIVE_INFINITY;
-    return Math.min(more, nextScore ?? Number.POSITIVE_INFINITY, now + timerLookMs);
+    return Math.min(more, Number(next?.[1] ?? Number.POSITIVE_INFINITY), now + timerLookMs);
   }
 
   /** In hand already, or of a parked actor: its row stays due and is passed over. */
@@ -134,11 +134,4 @@ export class Schedule {
         this.#doors.onEffect(key, JSON.parse(record) as EffectRecord, Number.parseInt(attempts[index] ?? '0', 10));
     }
   }
-}
-
-/** `[member, score]` of a reply WITHSCORES; RESP3 nests the pair. */
-function scored(reply: unknown): readonly [string | undefined, number | undefined] {
-  const [first, second] = (reply as (string | [string, string])[]) ?? [];
-  if (first === undefined) return [undefined, undefined];
-  return Array.isArray(first) ? [first[0], Number(first[1])] : [first, Number(second)];
 }
