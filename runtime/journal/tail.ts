@@ -8,6 +8,7 @@ import { positionOf, streamId } from '../ids.ts';
 import { readBlockMs, tailBatchMax } from '../limits.ts';
 import type { JournalEntry } from '../messages.ts';
 import type { Connection } from '../redis/connection.ts';
+import { Pace } from '../redis/pace.ts';
 import { RawEntry, type StreamEntry, streamsOf, tokenOf } from './entry.ts';
 
 export interface Tail {
@@ -40,6 +41,7 @@ export async function startTail(
   const listeners = new Set<TailListener>();
   const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
   const byKey = new Map(positions.map((position) => [position.key, position]));
+  const pace = new Pace(clock);
   let open = true;
   let checkedAt = reader.generation;
 
@@ -82,11 +84,13 @@ export async function startTail(
     if (reader.generation !== checkedAt) await check();
     const reply = await reader.block('XREAD journals', readBlockMs, (redis) => {
       const ids = positions.map(({ number }) => streamId(number));
-      const words = ['COUNT', String(tailBatchMax), 'BLOCK', String(readBlockMs), 'STREAMS', ...keys, ...ids];
-      return redis.call('XREAD', ...words);
+      const block = pace.blocks ? ['BLOCK', String(readBlockMs)] : [];
+      return redis.call('XREAD', 'COUNT', String(tailBatchMax), ...block, 'STREAMS', ...keys, ...ids);
     });
     if (!open) return;
-    for (const [key, entries] of streamsOf(reply)) take(byKey.get(key), entries);
+    const streams = streamsOf(reply);
+    for (const [key, entries] of streams) take(byKey.get(key), entries);
+    await pace.found(streams.length);
   }
 
   function take(position: Position | undefined, entries: readonly StreamEntry[]): void {

@@ -9,6 +9,7 @@ import { streamId } from '../ids.ts';
 import { type StreamEntry, streamsOf } from '../journal/entry.ts';
 import { inboxBatchMax, readBlockMs } from '../limits.ts';
 import type { Connection } from '../redis/connection.ts';
+import { Pace } from '../redis/pace.ts';
 
 /** A shard as the reader sees it. */
 export interface Inbox {
@@ -40,6 +41,7 @@ export function startReader(
   clock: Clock,
   onTrouble: (error: unknown) => void,
 ): Reader {
+  const pace = new Pace(clock);
   let open = true;
   let blocked = false;
   let client = { generation: 0, id: 0 };
@@ -59,21 +61,13 @@ export function startReader(
     // A shard that has enough to do now is asked about again soon, not when another one's message comes.
     const blockMs = asked.length === all.length ? readBlockMs : BUSY_BLOCK_MS;
     await ownId();
-    blocked = true;
+    blocked = pace.blocks;
     const reply = await connection
       .block('XREAD inboxes', blockMs, (redis) => {
         const keys = asked.map((inbox) => inbox.keys.inbox);
         const ids = asked.map((inbox) => streamId(inbox.position));
-        return redis.call(
-          'XREAD',
-          'COUNT',
-          String(inboxBatchMax),
-          'BLOCK',
-          String(blockMs),
-          'STREAMS',
-          ...keys,
-          ...ids,
-        );
+        const block = pace.blocks ? ['BLOCK', String(blockMs)] : [];
+        return redis.call('XREAD', 'COUNT', String(inboxBatchMax), ...block, 'STREAMS', ...keys, ...ids);
       })
       .finally(() => {
         blocked = false;
@@ -81,12 +75,14 @@ export function startReader(
     // Given to the very shards that were asked about: one that was lost and opened again has another position.
     const byKey = new Map(asked.map((inbox) => [inbox.keys.inbox, inbox]));
     const given: Promise<void>[] = [];
-    for (const [key, entries] of streamsOf(reply)) {
+    const streams = streamsOf(reply);
+    for (const [key, entries] of streams) {
       const inbox = byKey.get(key);
       give(inbox, entries);
       if (inbox !== undefined) given.push(Promise.resolve().then(() => inbox.settled()));
     }
-    if (given.length > 0) await Promise.race([Promise.allSettled(given), pause(clock, SETTLE_MS_MAX)]);
+    await Promise.race([Promise.allSettled(given), pause(clock, SETTLE_MS_MAX)]);
+    await pace.found(streams.length);
   }
 
   /** What one shard makes of its entries never keeps the others from theirs. */

@@ -133,7 +133,7 @@ function profileOptions(profile: Profile, options: ConnectOptions, clock: Clock)
   };
   switch (profile) {
     case 'writer':
-      return { ...common, commandTimeout: deadlineMs, socketTimeout: 5_000 };
+      return { ...common, socketTimeout: 5_000 }; // Our deadline is enough: the client's would be one timer per command.
     case 'query':
       return { ...common, commandTimeout: deadlineMs, socketTimeout: 5_000, enableOfflineQueue: true };
     case 'lock':
