@@ -104,7 +104,11 @@ class Chart implements Behaviour {
       };
       const bare: AnyMachineSnapshot = { ...persisted, children: {} };
       const snapshot: AnyMachineSnapshot = this.#chart.restoreSnapshot(bare, this.#collector.scope);
-      snapshot._nodes = order.map((index) => this.#nodeAt(index));
+      // What was active, not what XState completes it to: it can leave a region of a parallel state without an active state.
+      const nodes = order.map((index) => this.#nodeAt(index));
+      snapshot._nodes = nodes;
+      snapshot.value = persisted.value;
+      snapshot.tags = new Set(nodes.flatMap((node) => node.tags));
       snapshot.historyValue = inOrder(persisted.historyValue, snapshot.historyValue);
       snapshot.children = standIns(record.executions);
       return { snapshot, record, view: viewOf(snapshot) };

@@ -33,8 +33,9 @@ export function namesOf(machine: AnyStateMachine): {
 export class Live {
   readonly actor: AnyActor;
   readonly clock = new SimulatedClock();
-  /** In the order they were started; XState may run two under one id. */
+  /** In the order they were started; XState may run two under one id, and can then reach the later one alone. */
   open: {
+    readonly self: unknown;
     readonly child: string;
     readonly source: string;
     readonly input: unknown;
@@ -76,6 +77,12 @@ export class Live {
     this.actor.subscribe({ error: () => {} }); // Without it XState rethrows out of band.
   }
 
+  /** The open promises under one id: the one that a stop would reach, or those that XState lost track of. */
+  openUnder(child: string, reachable: boolean): Live['open'] {
+    const reached: unknown = this.actor.getSnapshot().children[child];
+    return this.open.filter((one) => one.child === child && (one.self === reached) === reachable);
+  }
+
   #note(name: string, params: unknown): void {
     this.did.push(`${name} ${canonical(params ?? {})}`);
   }
@@ -88,7 +95,7 @@ export class Live {
             this.open = this.open.filter((other) => other !== entry);
             (ok ? resolve : reject)(value);
           };
-          const entry = { child: self.id, source, input, end };
+          const entry = { self, child: self.id, source, input, end };
           this.open.push(entry);
           signal.addEventListener('abort', () => {
             this.open = this.open.filter((other) => other !== entry);

@@ -53,6 +53,17 @@ test('C1: random charts step as live actors do, from cache and after reloads', a
   );
 });
 
+test('C1: sequences that once differed', async (t) => {
+  // A region without an active state, which a reload completed; two runs of an invoke under one id from the first step on.
+  for (const [chart, seed] of [
+    [90_223, 902_230],
+    [20_228, 202_281],
+  ] as const) {
+    const verdict = await hostable(randomTrial(chart))?.({ seed, steps: STEPS });
+    t.ok((verdict?.steps ?? 0) > 1, `chart ${chart}`);
+  }
+});
+
 function hostable(trial: Trial): ReturnType<typeof oracle> | undefined {
   try {
     return oracle(trial);

@@ -225,8 +225,11 @@ class Duel {
     const value = good
       ? (this.#trial.output?.(this.#random, start.name, start.input) ?? Math.floor(this.#random() * 5))
       : (this.#trial.error?.(this.#random, start.name, start.input) ?? { code: 'failed' });
-    const nth = this.#cached.open.filter((one) => one.child === child).indexOf(start);
-    const waiting = this.#live.open.filter((one) => one.child === child)[nth];
+    // Of two under one id the live actor starts the reachable one first when both are its initial state's, else last.
+    const lost = new Set(this.#cached.held.record.executions.filter((one) => one.unreachable).map(({ key }) => key));
+    const alike = (one: EffectStart): boolean => one.child === child && lost.has(one.key) === lost.has(start.key);
+    const nth = this.#cached.open.filter(alike).indexOf(start);
+    const waiting = this.#live.openUnder(child, !lost.has(start.key))[nth];
     if (waiting === undefined) this.#differ('an open invoke', 'none', child);
     waiting.end(good, value);
     for (let tick = 0; tick < 4; tick++) await null; // The outcome reaches the live actor by microtasks.
