@@ -8,19 +8,10 @@ import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host, NotHostable, OperatingError, pause, systemClock } from '../runtime/index.ts';
 import { DELIVERY, ORDERING } from './contract/index.ts';
 import { loadSettings, type Settings, SettingsError } from './contract/settings.ts';
+import { unmendableCodes } from './contract/unmendable.ts';
 
 const STORE_RETRY_MS = 500;
 const STOP_WITHIN_MS = 15_000; // Longer than any deadline of a call in hand.
-/** Errors at the start that would come again at every start, until somebody changes a setting, the server or the code. */
-const UNMENDABLE = new Set([
-  'bad-setting',
-  'config-mismatch',
-  'durability-too-weak',
-  'library-differs',
-  'redis-evicts',
-  'redis-too-old',
-  'redis-url',
-]);
 
 export interface Context {
   /** Process type: the default worker id is `<name>.1`. */
@@ -84,7 +75,7 @@ export async function runWorker(context: Context): Promise<void> {
 }
 
 const exitCodeOf = (error: unknown): number =>
-  error instanceof NotHostable || (error instanceof OperatingError && UNMENDABLE.has(error.code)) ? 2 : 1;
+  error instanceof NotHostable || (error instanceof OperatingError && unmendableCodes.has(error.code)) ? 2 : 1;
 
 const urlOf = (namespace: string, settings: Settings): string =>
   namespace === DELIVERY ? settings.deliveryRedisUrl : settings.orderingRedisUrl;

@@ -695,8 +695,9 @@ t.test('readiness: a tail that stands still is named, and the shards are read on
   }
 
   const { call, played } = await surface(t, 'public', playedParts(ticker));
-  await Promise.all(Array.from({ length: 20 }, () => call({ url: '/readyz' })));
-  t.equal(played.ordering.shardViewReads, 1);
+  const { call: callPartner } = await surface(t, 'partner', played);
+  await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? call : callPartner)({ url: '/readyz' })));
+  t.equal(played.ordering.shardViewReads, 1, 'by all surfaces together');
   ticker.advance(limits.shardViewsKeptMs);
   await call({ url: '/readyz' });
   t.equal(played.ordering.shardViewReads, 2);
@@ -706,6 +707,10 @@ t.test('readiness: a tail that stands still is named, and the shards are read on
   played.ordering.breakWatches();
   await settle();
   t.match(await call({ url: '/readyz' }), { status: 503, json: { detail: /live events/ } }, 'a watch that breaks');
+
+  played.delivery.isTailless = true;
+  const untold = { status: 503, json: { detail: 'the tail of the answers of delivery cannot be opened' } };
+  t.match(await call({ url: '/readyz' }), untold);
 });
 
 t.test('partners: only signed callbacks are taken, once, and each is told when it is settled', async (t) => {

@@ -1,6 +1,8 @@
 // Goal: over real workers and a real server, a caller's command happens once and is answered as it was, and watchers miss nothing.
 // Method: a private Redis, one ordering worker with a small chart in the order's place, the surfaces on free ports.
 
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { assign, createMachine } from 'xstate';
@@ -12,11 +14,13 @@ import { createSurface } from './app.ts';
 import { developmentTokens } from './auth/tokens.ts';
 import { pause, systemTicker } from './client/clock.ts';
 import { LiveClient, type LiveSocket, RestClient, RestError } from './client/index.ts';
+import { limits } from './limits.ts';
 import { createHub } from './live/hub.ts';
 import { createLog } from './log.ts';
 import type { JsonObject, Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
-import { goodOrder } from './testing.ts';
+import { createReadiness } from './readiness.ts';
+import { goodOrder, handTicker } from './testing.ts';
 
 const SECRET = 'a-secret-for-tests-only';
 const SHARDS = 4;
@@ -74,6 +78,7 @@ interface Api {
   readonly publicUrl: string;
   readonly internalUrl: string;
   readonly port: number;
+  readonly parts: Parts;
   close(): Promise<void>;
 }
 
@@ -119,17 +124,15 @@ async function world(t: Test, mailbox?: { readonly perActorMax: number }): Promi
         failed: () => undefined,
       });
       await hub.start();
+      const watched = { ordering, delivery, hub, ticker: systemTicker, accepting: () => true };
       const parts: Parts = {
-        ordering,
-        delivery,
+        ...watched,
+        readiness: createReadiness(watched),
         people: people(ordering),
         tokens,
-        hub,
-        ticker: systemTicker,
         log,
         callbackSecret: SECRET,
         origins: [],
-        accepting: () => true,
       };
       const [open, internal] = await Promise.all([createSurface('public', parts), createSurface('internal', parts)]);
       const publicUrl = await open.listen({ host: '127.0.0.1', port });
@@ -139,7 +142,7 @@ async function world(t: Test, mailbox?: { readonly perActorMax: number }): Promi
         await Promise.all([open.close(), internal.close()]);
       };
       running.push({ stop: close });
-      return { publicUrl, internalUrl, port: Number(new URL(publicUrl).port), close };
+      return { publicUrl, internalUrl, port: Number(new URL(publicUrl).port), parts, close };
     },
   };
 }
@@ -313,6 +316,49 @@ t.test(
     await Promise.all([one.close(), many.close()]);
   },
 );
+
+t.test('readiness: what is committed while the first look runs is heard, and an idle api stays ready', async (t) => {
+  const { ordering, worker, api } = await world(t);
+  await worker();
+  const { publicUrl, parts } = await api();
+  const customer = new RestClient({ baseUrl: publicUrl, token: await token('usr_anna', 'customer') });
+  let n = 0;
+  const place = async (): Promise<void> => {
+    for (let i = 0; i < 8; i++) await customer.createOrder(goodOrder({ clientReference: `app-${n}` }), `key-${n++}`);
+  };
+  const shardViews = async () => {
+    const views = await ordering.shardViews();
+    if (n < 16) await place();
+    return views;
+  };
+  const heard = async () => {
+    if (n < 16) await place();
+    return ordering.heard();
+  };
+  const ticker = handTicker();
+  const readiness = createReadiness({ ...parts, ticker, ordering: { ...ordering, shardViews, heard } });
+  t.match(await readiness.look(), { status: 'ready', owned: { ordering: `${SHARDS}/${SHARDS}` } });
+  t.equal(n, 16);
+  const isAbreast = async (): Promise<boolean> => {
+    const heads = await ordering.shardViews();
+    return heads.every(({ shard, head }) => (parts.hub.feed.heads.get(shard) ?? 0) >= head);
+  };
+  await until('the live events are heard', isAbreast);
+  for (let look = 0; look < 3; look++) {
+    ticker.advance(limits.tailLagMs * 2);
+    t.match(await readiness.look(), { status: 'ready' }, 'nothing more was committed');
+  }
+});
+
+t.test('a start that no restart mends ends with exit code 2, and its reason is the last line of stderr', async (t) => {
+  const { redis } = await world(t);
+  const env = { REDIS_URL: redis.url, EMBOSS_SHARDS: String(SHARDS * 2) }; // Founded with other shards; no port is opened.
+  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const ended = spawnSync(process.execPath, [main], { env, encoding: 'utf8', timeout: DEADLINE_MS });
+  t.equal(ended.status, 2, ended.stdout);
+  t.match(ended.stdout, /"code":"config-mismatch"/);
+  t.match(ended.stderr.trimEnd().split('\n').at(-1), /shards/);
+});
 
 t.test('operators see the runtime; a store that is gone is 503 on every path, and nothing hangs', async (t) => {
   const { redis, worker, api } = await world(t);

@@ -19,7 +19,6 @@ import { ApiProblem, sendProblem } from './errors.ts';
 import { limits } from './limits.ts';
 import { loggableId } from './log.ts';
 import type { Parts } from './parts.ts';
-import { createReadiness } from './readiness.ts';
 
 /** Types of a request follow from its schemas; a reply is checked when it is serialised, since it may be empty (304). */
 export interface Typed extends FastifyTypeProvider {
@@ -202,9 +201,7 @@ function accessLine(request: FastifyRequest, status: number, elapsedMs: number):
 
 function health(app: FastifyInstance, parts: Parts): void {
   app.get('/livez', async () => ({ status: 'alive' }));
-  const readiness = createReadiness(parts);
-  app.addHook('onClose', async () => readiness.close());
-  app.get('/readyz', () => readiness.look());
+  app.get('/readyz', () => parts.readiness.look());
 }
 
 /** Titles of all problems, for whoever follows a `type`. */

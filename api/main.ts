@@ -6,8 +6,9 @@ import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { DELIVERY, ORDERING } from '../actors/contract/index.ts';
 import { loadSettings, type Settings, SettingsError } from '../actors/contract/settings.ts';
+import { unmendableCodes } from '../actors/contract/unmendable.ts';
 import { people } from '../actors/people/index.ts';
-import { type Client, connect } from '../runtime/client.ts';
+import { type Client, connect, OperatingError } from '../runtime/client.ts';
 import { createSurface, surfaces } from './app.ts';
 import { developmentTokens, issuerTokens, type Tokens } from './auth/tokens.ts';
 import { pause, systemTicker } from './client/clock.ts';
@@ -17,6 +18,7 @@ import { createHub } from './live/hub.ts';
 import { createLog } from './log.ts';
 import type { Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
+import { createReadiness } from './readiness.ts';
 
 const settings = settingsOrExit();
 const log = createLog({ level: settings.logLevel });
@@ -24,15 +26,26 @@ for (const notice of settings.notices) log.warn(notice);
 
 const closing = new AbortController();
 const opened: { close(): Promise<unknown> }[] = [];
-closeWithGrace({ delay: limits.drainMs, logger: log }, async ({ signal, err }) => {
+let lastWords: string | undefined;
+const grace = closeWithGrace({ delay: limits.drainMs, logger: log }, async ({ signal, err }) => {
   if (err !== undefined) log.error({ err }, 'stopping after an error');
   else log.info({ signal }, 'stopping');
   closing.abort();
   for (const each of opened.reverse()) await each.close();
   log.info('stopped');
+  if (lastWords === undefined) return;
+  process.stderr.write(`${lastWords}\n`); // For people, below all log lines.
+  process.exit(2); // An end that we asked for ourselves would be taken for a good one.
 });
 
-await serve();
+try {
+  await serve();
+} catch (error) {
+  if (!(error instanceof OperatingError && unmendableCodes.has(error.code))) throw error;
+  log.fatal({ err: error }, 'cannot start');
+  lastWords = error.message;
+  grace.close();
+}
 
 async function serve(): Promise<void> {
   const ordering = await connected(ORDERING, settings.orderingRedisUrl);
@@ -45,17 +58,15 @@ async function serve(): Promise<void> {
   });
   await hub.start();
 
+  const watched = { ordering, delivery, hub, ticker: systemTicker, accepting: () => !closing.signal.aborted };
   const parts: Parts = {
-    ordering,
-    delivery,
+    ...watched,
+    readiness: createReadiness(watched),
     people: people(ordering),
     tokens: tokensOf(settings),
-    hub,
-    ticker: systemTicker,
     log,
     callbackSecret: settings.partnerSecret,
     origins: settings.origins,
-    accepting: () => !closing.signal.aborted,
   };
   const apps = await Promise.all(surfaces.map(async (name) => ({ name, app: await createSurface(name, parts) })));
   for (const { app } of apps) opened.push(app);

@@ -6,6 +6,7 @@ import type { ActorView, AskOutcome, Client, Command } from '../runtime/client.t
 import type { Tokens } from './auth/tokens.ts';
 import type { Ticker } from './client/clock.ts';
 import type { Hub } from './live/hub.ts';
+import type { Readiness } from './readiness.ts';
 
 export type ActorId = Command['actor'];
 export type Event = Command['event'];
@@ -19,6 +20,8 @@ export interface Parts {
   readonly people: People;
   readonly tokens: Tokens;
   readonly hub: Hub;
+  /** One for all surfaces, so that asking on each costs no more than asking on one. */
+  readonly readiness: Readiness;
   readonly ticker: Ticker;
   readonly log: Logger;
   /** Verifies the signature header of a partner's callback over the raw body (actors/partners/signature.ts). */

@@ -1,14 +1,15 @@
 // Whether this process can do its work, for `/readyz`: both stores answer, and the tails bring what is committed.
 //
 // Answers to writes and live events come by tails of the journals. A tail that stands still looks from outside like one that
-// has nothing to bring, and the client does not say how its tails are. So what was heard is compared with where the journals
-// stand: a head that a tail has not reached `tailLagMs` after it was seen there counts as a tail that is broken. One that stands
-// still while nothing is committed misses nothing, and is not found out before.
+// has nothing to bring. So the position it has handed on is compared with where the journals stand: a head that a tail has
+// not reached `tailLagMs` after it was seen there counts as a tail that is broken. One that stands still while nothing is
+// committed misses nothing, and is not found out before.
 //
-// Looks cost at most one reading of the shards per context and `shardViewsKeptMs`, however many ask.
+// A look costs one ping per context, and at most one reading of the shards per context and `shardViewsKeptMs`, however many
+// ask: a process has one readiness, which its surfaces share.
 
 import type { Client, ShardView } from '../runtime/client.ts';
-import { pause, type Ticker } from './client/clock.ts';
+import type { Ticker } from './client/clock.ts';
 import { ApiProblem } from './errors.ts';
 import { limits } from './limits.ts';
 import type { Parts } from './parts.ts';
@@ -23,40 +24,31 @@ export interface Ready {
 export interface Readiness {
   /** Throws `store-unavailable` with the part that is away as `detail`, or `overloaded` when the process stops. */
   look(): Promise<Ready>;
-  close(): void;
 }
 
-/** Follows nothing before the first look. */
-export function createReadiness(parts: Parts): Readiness {
-  const { ticker, hub } = parts;
-  const stop = new AbortController();
-  const contexts = { ordering: contextOver(parts.ordering, ticker), delivery: contextOver(parts.delivery, ticker) };
+/** What is looked at. */
+type Watched = Pick<Parts, 'ordering' | 'delivery' | 'hub' | 'ticker' | 'accepting'>;
+
+/** Holds nothing open, so there is nothing to close. The first look opens the tails that nobody has opened yet. */
+export function createReadiness({ ordering, delivery, hub, ticker, accepting }: Watched): Readiness {
+  const contexts = {
+    ordering: contextOver('ordering', ordering, ticker),
+    delivery: contextOver('delivery', delivery, ticker),
+  };
   const live = createLag(ticker);
-  let answers: { readonly [name in keyof typeof contexts]: Tail } | undefined;
 
   return {
     async look() {
-      if (!parts.accepting()) throw new ApiProblem('overloaded', { detail: 'The process is stopping.' });
-      const [ordering, delivery] = await Promise.all([contexts.ordering.look(), contexts.delivery.look()]).catch(
-        (error: unknown) => {
-          throw away('a store does not answer', error);
-        },
-      );
-      answers ??= {
-        ordering: followTail(parts.ordering, ordering.views, parts, stop.signal),
-        delivery: followTail(parts.delivery, delivery.views, parts, stop.signal),
-      };
-      if (answers.ordering.isBroken(ordering.views)) throw away('the tail of the answers of ordering stands still');
-      if (answers.delivery.isBroken(delivery.views)) throw away('the tail of the answers of delivery stands still');
-      if (hub.feed.isFailing || live.isBehind(ordering.views, hub.feed.heads))
+      if (!accepting()) throw new ApiProblem('overloaded', { detail: 'The process is stopping.' });
+      const [ordered, delivered] = await Promise.all([contexts.ordering.look(), contexts.delivery.look()]);
+      if (hub.feed.isFailing || live.isBehind(ordered.views, hub.feed.heads))
         throw away('the tail of the live events stands still');
       return {
         status: 'ready',
-        redis: { orderingMs: ordering.ms, deliveryMs: delivery.ms },
-        owned: { ordering: ownedOf(ordering.views), delivery: ownedOf(delivery.views) },
+        redis: { orderingMs: ordered.ms, deliveryMs: delivered.ms },
+        owned: { ordering: ownedOf(ordered.views), delivery: ownedOf(delivered.views) },
       };
     },
-    close: () => stop.abort(),
   };
 }
 
@@ -66,11 +58,12 @@ const away = (detail: string, cause?: unknown): ApiProblem =>
 const ownedOf = (views: readonly ShardView[]): string =>
   `${views.filter(({ owner }) => owner !== undefined).length}/${views.length}`;
 
-/** One context: a ping per look, and its shards as read at most `shardViewsKeptMs` ago. */
-function contextOver(client: Client, ticker: Ticker) {
+/** One context: per look a ping and the position of its tail; its shards as read at most `shardViewsKeptMs` ago. */
+function contextOver(name: 'ordering' | 'delivery', client: Client, ticker: Ticker) {
+  const answers = createLag(ticker);
   let read: Promise<readonly ShardView[]> | undefined;
   let readAt = 0;
-  const views = (): Promise<readonly ShardView[]> => {
+  const shards = (): Promise<readonly ShardView[]> => {
     if (read !== undefined && ticker.now() - readAt < limits.shardViewsKeptMs) return read;
     const reading = client.shardViews();
     read = reading;
@@ -82,41 +75,16 @@ function contextOver(client: Client, ticker: Ticker) {
   };
   return {
     async look(): Promise<{ readonly ms: number; readonly views: readonly ShardView[] }> {
-      const [ms, shards] = await Promise.all([client.ping(), views()]);
-      return { ms, views: shards };
+      const [ms, views] = await Promise.all([client.ping(), shards()]).catch((error: unknown) => {
+        throw away('a store does not answer', error);
+      });
+      const heard = await client.heard().catch((error: unknown) => {
+        throw away(`the tail of the answers of ${name} cannot be opened`, error);
+      });
+      if (answers.isBehind(views, heard)) throw away(`the tail of the answers of ${name} stands still`);
+      return { ms, views };
     },
   };
-}
-
-// --- Tails ---
-
-interface Tail {
-  isBroken(views: readonly ShardView[]): boolean;
-}
-
-const RETRY_MS = 500;
-
-/** Listens to the tail through which this client hears the answers to its commands: one entry more to hand on, no read more. */
-function followTail(
-  client: Client,
-  views: readonly ShardView[],
-  { ticker, log }: Pick<Parts, 'ticker' | 'log'>,
-  signal: AbortSignal,
-): Tail {
-  const heads = new Map(views.map(({ shard, head }) => [shard, head])); // It begins at the present.
-  const lag = createLag(ticker);
-  const follow = async (): Promise<void> => {
-    while (!signal.aborted) {
-      try {
-        for await (const { shard, position } of client.watch({ signal })) heads.set(shard, position);
-      } catch (error) {
-        if (!signal.aborted) log.warn({ err: error }, 'the tail of the answers'); // It brings nothing: the comparison finds that.
-      }
-      await pause(ticker, RETRY_MS, signal);
-    }
-  };
-  void follow();
-  return { isBroken: (now) => lag.isBehind(now, heads) };
 }
 
 /** Judges by looks: behind is who has not reached a head `tailLagMs` after it was seen. A rewound head is another one. */

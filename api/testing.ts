@@ -13,6 +13,7 @@ import { createHub } from './live/hub.ts';
 import { createLog } from './log.ts';
 import type { ActorId, JournalEntry, JsonObject, Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
+import { createReadiness } from './readiness.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
 
@@ -61,14 +62,17 @@ export class PlayedClient {
   rewoundTo = 0;
   rewinds = 0;
   isGone = false;
-  /** Watches that hear nothing, although entries are there: all, or those that began at a position. */
+  /** Who hears nothing, although entries are there: all watches and the shared tail, or the watches that began at a position. */
   deaf: 'none' | 'all' | 'from' = 'none';
+  /** The shared tail cannot be opened. */
+  isTailless = false;
   shardViewReads = 0;
   reads = 0;
   /** Orders of another shard than the journal's. */
   readonly elsewhere = new Set<string>();
   onAsk: (command: Command) => AskOutcome = () => ({ kind: 'unknown' });
   onSend: (command: Command) => SendOutcome = () => ({ kind: 'accepted', position: 1 });
+  #heard: number | undefined;
   #breaks = 0;
   readonly #waiting = new Set<() => void>();
 
@@ -187,6 +191,7 @@ export class PlayedClient {
         }),
       population: async () => this.#up(() => new Map([['fulfilment.screening', this.views.size]])),
       inState: async () => [],
+      heard: async () => this.#up(() => this.#positions()),
       watch: ({ from, signal } = {}) => this.#watch(from?.get(0), signal),
       ask: async (command) => this.#up(() => this.#noted(command, this.onAsk)),
       send: async (command) => this.#up(() => this.#noted(command, this.onSend)),
@@ -213,6 +218,12 @@ export class PlayedClient {
 
   #kept(): JournalEntry[] {
     return this.entries.filter(({ position }) => position >= this.trimmedBelow);
+  }
+  /** Of the shared tail: opened at the present by who asks first. */
+  #positions(): ReadonlyMap<number, number> {
+    if (this.isTailless) throw new Error('the tail cannot be opened');
+    if (this.#heard === undefined || this.deaf !== 'all') this.#heard = this.entries.length;
+    return new Map([[0, this.#heard]]);
   }
   #noted<Outcome>(command: Command, answer: (command: Command) => Outcome): Outcome {
     this.commands.push(command);
@@ -327,17 +338,15 @@ export function playedParts(ticker: Ticker = handTicker()): Played {
     pictures: picturesOf(client),
     failed: (error) => log.warn({ err: error }, 'live'),
   });
+  const watched = { ordering: client, delivery: delivery.asClient(), hub, ticker, accepting: () => true };
   const parts: Parts = {
-    ordering: client,
-    delivery: delivery.asClient(),
+    ...watched,
+    readiness: createReadiness(watched),
     people: people(client),
     tokens,
-    hub,
-    ticker,
     log,
     callbackSecret: 'a-partner-secret-for-tests',
     origins: ['https://app.example'],
-    accepting: () => true,
   };
   return {
     parts,

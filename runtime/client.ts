@@ -85,6 +85,8 @@ export interface WorkerView {
 export interface ParkedView {
   readonly actor: ActorId;
   readonly shard: number;
+  /** What is being done about it: an operator's act takes until the last waiting message. */
+  readonly mode: 'parked' | 'redriving' | 'discarding';
   readonly cause: JsonObject;
   readonly waiting: number;
   readonly at: number;
@@ -137,7 +139,12 @@ export interface Client {
   /** Counts per leaf state of a machine; a state without actors is absent. */
   population(machine: string): Promise<ReadonlyMap<string, number>>;
   /**
-   * Follows the journals of all shards from now on (or from `from`, positions by shard), in order per shard, across
+   * How far this client has heard the journals, position by shard: the tail by which `ask` hears its answers. Opens it when
+   * nobody has. A head that stays above its position for long is a tail that is broken.
+   */
+  heard(): Promise<ReadonlyMap<number, number>>;
+  /**
+   * Follows the journals of all shards from when the tail is open, after `heard()` at the latest (or from `from`, positions by shard), in order per shard, across
    * reconnections and without a gap. One shared reader per client, however many watches.
    */
   watch(options?: { readonly from?: ReadonlyMap<number, number>; readonly signal?: AbortSignal }): Watch;

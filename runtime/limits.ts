@@ -44,6 +44,8 @@ export const outageMs = 15_000;
 /** Claims in a row over the same oldest entry from which a shard works in single file, and finds before it parks (M5). */
 export const singleFileAfterClaims = 3;
 export const crashedAfterFinds = 2;
+/** Owners that may go on with a redrive over one waiting message, each after another ended: past it that message is suspect (M5). */
+export const resumptionsMax = 2;
 /** An open circuit lets one probe through per this many ms (E3). */
 export const circuitRestMs = 10_000;
 /** Entries one read of journals may return per shard. */

@@ -357,6 +357,25 @@ t.test(
     t.match(parked, { actor: A, cause: { event: 'KILL', error: { code: 'crashed' } } });
     t.equal(deaths, 4, 'two in a batch, one that finds it, one that makes sure');
     await space.until('its neighbour is served', async () => (await space.seen(neighbour)).length === 4);
+    // M5: a redrive survives its owner, but not a message that ends every owner.
+    await client.redrive(A, 'operator');
+    const again = await space.until(
+      'it is given up',
+      async () => {
+        const ended = await Promise.race([worker.exited, client.parked()]);
+        if (ended === 'SIGKILL') {
+          deaths += 1;
+          worker = space.start('trial.1');
+        }
+        return deaths > 4 && Array.isArray(ended) && ended.find(({ mode }) => mode === 'parked');
+      },
+      { everyMs: 30 },
+    );
+    t.match(again, { actor: A, waiting: 2 });
+    t.equal(deaths, 7, 'the owner that redrove it, and two that went on');
+    t.match(await client.ask({ actor: neighbour, event: { type: 'ADD', id: '5' }, messageId: 'n5' }), {
+      answer: { kind: 'applied' },
+    });
     await client.discard(A, 'operator');
     await space.until('it goes on', async () => (await client.parked()).length === 0);
     t.match(await client.ask({ actor: A, event: { type: 'ADD', id: '3' }, messageId: 'm4' }), {

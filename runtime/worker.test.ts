@@ -205,6 +205,7 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
           tell = (entry) => listener.entry(entry);
           return () => undefined;
         },
+        positions: () => new Map(),
         close: async () => undefined,
       };
     },
@@ -407,6 +408,14 @@ t.test(
     await space.until('they are counted', () => worker.counters.refused === 2);
     for (const type of ['xstate.after.fuse.tally.armed', 'xstate.init', 'emboss.late', ''])
       await t.rejects(space.send(A, { type }), { code: 'bad-command' }, `callers cannot send "${type}"`);
+    for (const id of ['', 'x'.repeat(201), 'half \ud800'])
+      await t.rejects(
+        space.send(A, { type: 'ADD' }, id),
+        { code: 'bad-command' },
+        `nor under the id ${JSON.stringify(id)}`,
+      );
+    // A caller in JavaScript has no types to keep it from this.
+    await t.rejects(space.client.redrive('x 5 abc' as ActorId, 'operator'), { code: 'bad-command' });
   },
 );
 

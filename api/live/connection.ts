@@ -14,7 +14,7 @@ import { limits } from '../limits.ts';
 import type { Feed, FeedItem } from './feed.ts';
 import { type ClientFrame, closeCodes, parseClientFrame, type ServerFrame } from './protocol.ts';
 import { gone, replayAll, replayOrder } from './replay.ts';
-import { isLive, isUndone, type Picture, type Subscription, subscriptionOf } from './subscription.ts';
+import { isLive, isUndone, type Picture, type Subscription, subscriptionOf, told } from './subscription.ts';
 import { type Pictures, type Topic, topicOf } from './topics.ts';
 
 /** The part of a `ws` socket that is used. */
@@ -231,9 +231,7 @@ export class Connection {
         return;
       }
       if (!this.#sendEvent(subscription, item)) return;
-      subscription.last = item.version;
-      subscription.counter = Math.max(subscription.counter, item.counter);
-      subscription.lastEventId = item.eventId;
+      told(subscription, item);
     } else if (this.#sendEvent(subscription, item)) {
       subscription.positions?.set(item.shard, item.position);
     }
@@ -291,14 +289,15 @@ export class Connection {
         subscription.counter = Math.max(subscription.counter, view.counter);
         return this.#sendAll(subscription, replay.items);
       }
-      if (!this.#send({ kind: 'gap', id: subscription.id, topic: topic.name, from: since, to: view.announced }))
-        return false;
     }
-    return this.#sendSnapshot(subscription, { view, state, rewinds });
+    return this.#sendSnapshot(subscription, { view, state, rewinds }, since);
   }
 
-  #sendSnapshot(subscription: Subscription, { view, state, rewinds }: Picture): boolean {
+  /** An order as it stands, with a gap before it when what was sent before, up to `gapFrom`, does not lead there. */
+  #sendSnapshot(subscription: Subscription, { view, state, rewinds }: Picture, gapFrom?: number): boolean {
     const { id, topic } = subscription;
+    const gap = { kind: 'gap', id, topic: topic.name, from: gapFrom ?? 0, to: view.announced } as const;
+    if (gapFrom !== undefined && !this.#send(gap)) return false;
     if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: view.announced, state })) return false;
     subscription.last = view.announced;
     subscription.counter = view.counter;
@@ -319,8 +318,9 @@ export class Connection {
     const view = await this.#parts.client.read(topic.actor);
     const state = this.#parts.pictures.order(view, principal);
     if (view === undefined || state === undefined) return this.#refuse(subscription.id, new ApiProblem('not-found'));
-    if (view.announced === subscription.last && !isUndone(subscription)) return;
-    if (!this.#sendSnapshot(subscription, { view, state, rewinds })) subscription.missed = true;
+    const undoneFrom = isUndone(subscription) ? subscription.last : undefined;
+    if (view.announced === subscription.last && undoneFrom === undefined) return;
+    if (!this.#sendSnapshot(subscription, { view, state, rewinds }, undoneFrom)) subscription.missed = true;
   }
 
   async #primeMany(
@@ -366,8 +366,7 @@ export class Connection {
     for (const item of items) {
       if (!this.#sendEvent(subscription, item)) return false;
       if (subscription.topic.kind === 'order') {
-        subscription.last = item.version;
-        subscription.lastEventId = item.eventId;
+        told(subscription, item);
       } else {
         subscription.positions?.set(item.shard, item.position);
       }

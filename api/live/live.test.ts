@@ -511,6 +511,70 @@ t.test('P2: a client that does not acknowledge gets pictures instead of changes,
   t.same(new Set(socket.versions()).size, socket.versions().length);
 });
 
+t.test('P2: what was undone while a client does not acknowledge is told as a gap before the picture', async (t) => {
+  const { store, hub, enter, ticker } = stage(t);
+  await hub.start();
+  store.announce('ord_1', mine());
+  const { socket, say } = await enter(anna);
+  say({ kind: 'subscribe', id: 'a', topic: 'order:ord_1' });
+  await settle();
+  for (let i = 0; i < limits.unackedMax + 10; i++) {
+    store.announce('ord_1', mine(`s${i}`));
+    await settle();
+  }
+  const shown = async (): Promise<ServerFrame[]> => {
+    socket.frames.length = 0;
+    ticker.advance(limits.conflateMs + 200);
+    await settle();
+    return socket.frames;
+  };
+  const last = limits.unackedMax + 11;
+  t.match(await shown(), [{ kind: 'snapshot', version: last }]);
+  store.rewind(100);
+  await settle();
+  const undone = await shown();
+  t.match(undone, [
+    { kind: 'gap', id: 'a', from: last, to: 100 },
+    { kind: 'snapshot', version: 100 },
+  ]);
+  t.equal(undone.length, 2);
+  t.same(await shown(), [], 'told once');
+});
+
+t.test('P2: a takeover while history is read for who resumes undoes nothing', async (t) => {
+  const { store, client, ticker, enter, failures } = stage(t);
+  let isTaken = false;
+  const history: typeof client.history = async (...call) => {
+    if (!isTaken) {
+      isTaken = true;
+      store.counter++; // Another owner, who lost nothing.
+      store.announce('ord_1', mine('taken'));
+      await settle();
+    }
+    return client.history(...call);
+  };
+  const slow = { ...client, history };
+  const failed = (error: unknown): void => void failures.push(error);
+  const hub = createHub({ client: slow, ticker, pictures: picturesOf(client), failed });
+  t.teardown(() => hub.feed.close());
+  await hub.start();
+  for (let i = 0; i < 3; i++) store.announce('ord_1', mine(`s${i}`));
+  await settle();
+  const { socket, say } = await enter(anna, hub);
+  say({ kind: 'subscribe', id: 'a', topic: 'order:ord_1', since: 1 });
+  await settle();
+  await settle();
+  await settle();
+  ticker.advance(200);
+  await settle();
+  t.same(
+    socket.frames.slice(1).map((frame) => [frame.kind, 'version' in frame ? frame.version : undefined]),
+    [2, 3, 4].map((version) => ['event', version]),
+    'each version once, no gap',
+  );
+  t.same(failures, []);
+});
+
 t.test(
   'P2: many orders on one topic: without an ack the latest picture of them once a second, then changes again',
   async (t) => {

@@ -51,6 +51,13 @@ export function subscriptionOf(frame: Extract<ClientFrame, { kind: 'subscribe' }
   };
 }
 
+/** One order: this version was sent. */
+export function told(subscription: Subscription, { version, counter, eventId }: FeedItem): void {
+  subscription.last = version;
+  subscription.counter = Math.max(subscription.counter, counter);
+  subscription.lastEventId = eventId;
+}
+
 /** What was sent may have been undone since: versions and positions say nothing then, and only a picture does. */
 export const isUndone = ({ rewinds, rewindsShown }: Subscription): boolean => rewinds !== rewindsShown;
 

@@ -89,6 +89,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     history: (actor, { after = 0, limit = 200 } = {}) => history(doors, actor, after, limit),
     inState: (machine, state, limit = 100) => inState(doors, machine, state, limit),
     population: (machine) => population(doors, machine),
+    heard: async () => (await tails.shared()).positions(),
     watch: ({ from, signal } = {}) => tails.watch(from, signal),
     journal: (shard, after, limit) => journal(doors, shard, after, limit),
     stored: (actor) => storedText(doors, actor),

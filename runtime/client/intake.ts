@@ -150,18 +150,28 @@ export function intake(doors: IntakeDoors): Intake {
     send,
     ask,
     async control(actor, act, by, messageId) {
+      checkAddress(actor, messageId);
       const message: Message = { kind: 'control', event: { type: act }, from: by };
       return outcome(await accept(actor, messageId, message, act, false));
     },
   };
 }
 
+const bad = (what: string): never => {
+  throw new OperatingError('bad-command', what);
+};
+
+function checkAddress(actor: Command['actor'], messageId: string): void {
+  if (!isActorId(actor)) bad(`not an actor id: ${String(actor).slice(0, 100)}`);
+  if (messageId.length < 1 || messageId.length > 200) bad('a message id has 1 to 200 characters');
+  // Half a surrogate pair is stored as U+FFFD: two ids would become one, and the waiter would never hear of either.
+  if (LONE_SURROGATE.test(messageId)) bad('a message id is well-formed Unicode');
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 function check(command: Command): void {
-  const bad = (what: string): never => {
-    throw new OperatingError('bad-command', what);
-  };
-  if (!isActorId(command.actor)) bad(`not an actor id: ${String(command.actor).slice(0, 100)}`);
-  if (command.messageId.length < 1 || command.messageId.length > 200) bad('a message id has 1 to 200 characters');
+  checkAddress(command.actor, command.messageId);
   if (typeof command.event?.type !== 'string' || command.event.type === '') bad('an event has a type');
   if (/^(xstate|emboss)\./.test(command.event.type) && command.event.type !== 'emboss.create') {
     bad(`callers cannot send ${command.event.type}: that name belongs to the runtime`);

@@ -1,7 +1,7 @@
 // What operators look at: shards, workers, parked actors, timers, circuits. Reads only; costs grow with the fleet, not the load.
 
 import type { Client, ParkedView, ShardView, TimerView, WorkerView } from '../client.ts';
-import { causeOf } from '../commit/parking.ts';
+import { causeOf, parkingOf } from '../commit/parking.ts';
 import { command, pairsOf } from '../functions/call.ts';
 import type { ActorId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
@@ -56,6 +56,7 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
         return {
           actor: actor as ActorId,
           shard,
+          mode: parkingOf(why).mode,
           cause,
           waiting: await size('LLEN', keys.waiting(actor as ActorId)),
           at: cause.at ?? 0,

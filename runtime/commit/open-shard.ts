@@ -12,6 +12,7 @@ import { command, pairsOf } from '../functions/call.ts';
 import type { ClaimReply } from '../functions/claim.ts';
 import { type CommitReply, commit, type Verdict } from '../functions/commit.ts';
 import { release } from '../functions/release.ts';
+import { resume } from '../functions/resume.ts';
 import { trim } from '../functions/trim.ts';
 import { trying } from '../functions/trying.ts';
 import { type ActorId, positionOf, type Token } from '../ids.ts';
@@ -21,6 +22,7 @@ import {
   commitStepsMax,
   crashedAfterFinds,
   inboxBatchMax,
+  resumptionsMax,
   singleFileAfterClaims,
   trimEveryMs,
 } from '../limits.ts';
@@ -117,7 +119,7 @@ export class OpenShard implements EffectDoor {
     await this.#schedule.start(begun);
     this.#relay.start(relayed);
     this.#loop = this.#run();
-    for (const [actor, { mode }] of this.#parked) if (mode !== 'parked') this.#redrive(actor); // Begun by an owner before us.
+    for (const [actor, { mode }] of this.#parked) if (mode !== 'parked') this.#resume(actor);
     this.#trimNext();
   }
 
@@ -380,6 +382,19 @@ export class OpenShard implements EffectDoor {
         if (steps.at(-1)?.kind === 'Q') this.#parked.delete(work.actor);
         return true;
     }
+  }
+
+  /** M5: goes on with an act that an owner before us began, unless too many of them have ended over the message that is next. */
+  #resume(actor: ActorId): void {
+    this.#scene.batch.run(resume(this.keys, this.token, actor, resumptionsMax)).then(
+      (reply) => {
+        if (reply === 'fenced') return this.lose(new Fenced());
+        if (reply === 'resumed') return this.#redrive(actor);
+        this.#parked.set(actor, parkedNow(this.#parked.get(actor)?.timer));
+        this.#scene.log.error({ shard: this.shard, actor }, 'redrive given up: its owners ended over one message');
+      },
+      (error: unknown) => this.lose(error),
+    );
   }
 
   /** M5: an operator's act is committed, and so survives us. Discarding refuses what waits, one commit and one answer each. */

@@ -28,9 +28,10 @@ export const parkedNow = (timer?: Parking['timer']): Parking => ({ mode: 'parked
 /** The cause of a stored text: what stands behind the first space. */
 export const causeOf = (text: string): JsonObject => JSON.parse(text.slice(text.indexOf(' ') + 1)) as JsonObject;
 
+/** Stored as functions/common.lua says: treatment, `+` resumptions, cause. */
 export function parkingOf(text: string): Parking {
   const timer = (causeOf(text) as { readonly timer?: Json }).timer as Parking['timer'];
   if (text.startsWith('V')) return { mode: 'redriving', below: 0, timer };
-  if (text.startsWith('X')) return { mode: 'discarding', below: Number(text.slice(1, text.indexOf(' '))), timer };
+  if (text.startsWith('X')) return { mode: 'discarding', below: Number.parseInt(text.slice(1), 10), timer };
   return parkedNow(timer);
 }

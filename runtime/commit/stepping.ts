@@ -260,13 +260,9 @@ class Stepping {
     const parking = this.#scene.parking(work.actor);
     const parked = parking !== undefined;
     const act = work.message.event.type;
-    if (!parked || (act !== 'redrive' && act !== 'discard')) {
-      return this.#refused(
-        parked ? ['redrive', 'discard'] : [],
-        parked ? 'unknown-act' : 'not-parked',
-        work.message.event,
-      );
-    }
+    if (!parked) return this.#refused([], 'not-parked', work.message.event);
+    // An act of a later version waits for a worker that knows it, like any other message.
+    if (act !== 'redrive' && act !== 'discard') return { ...this.#base('Q'), entry: waitingText(work) };
     this.#resident.last = work.position;
     const body: JournalBody = { event: work.message.event, ...this.#origin(), at: this.#scene.now };
     return {
@@ -282,7 +278,7 @@ class Stepping {
     const resident = this.#resident;
     const timersCleared = [{ member: timerMember(resident.actor, id), generation }];
     const { held } = resident;
-    if (held === undefined) return { timersCleared };
+    if (held?.record.timers[id]?.generation !== generation) return { timersCleared }; // Armed anew since, or not there.
     const { [id]: _, ...timers } = held.record.timers;
     const record = { ...held.record, timers };
     resident.held = { ...held, record };

@@ -30,6 +30,6 @@ export function nextTry(
 ): NextTry {
   if (isSpent(policy, attempt, elapsedMs)) return { kind: 'exhausted' };
   const ceiling = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** Math.min(attempt - 1, 30));
-  const afterMs = Math.max(atLeastMs, ceiling * random);
+  const afterMs = Math.max(Number.isFinite(atLeastMs) ? atLeastMs : 0, ceiling * random);
   return elapsedMs + afterMs > policy.deadlineMs ? { kind: 'exhausted' } : { kind: 'retry', afterMs };
 }

@@ -313,8 +313,21 @@ async function attempt(registration: EffectRegistration, call: EffectCall, timeo
 /** What a handler answers is checked once, here: anything else is no answer. */
 function shaped(outcome: EffectOutcome): EffectOutcome {
   const kind: unknown = (outcome as { kind?: unknown } | undefined)?.kind;
-  if (kind === 'done' || kind === 'failed' || kind === 'unknown') return outcome;
+  if (kind === 'unknown') return outcome;
+  // The partner has done its part: what it answered cannot be kept, and asking again would not change that.
+  const said = outcome.kind === 'done' ? (outcome.output ?? null) : (outcome as { readonly error?: unknown }).error;
+  if ((kind === 'done' || kind === 'failed') && !isJson(said))
+    return { kind: 'failed', error: { code: 'outcome-not-json' } };
+  if (kind === 'done' || kind === 'failed') return outcome;
   return { kind: 'unknown', reason: `the handler answered with kind ${JSON.stringify(kind)}` };
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 const exhausted = (reason: string, attempts: number): EffectOutcome => ({

@@ -194,12 +194,12 @@ local function write_messages(k, args, step, seen, token, now)
   end
 end
 
--- How many actors are parked is known to every commit, so that one without any need not ask for each. Before the cause stands
--- what is being done about it, for the next owner to go on with (M5): P nothing, V redriven, X<position> what was accepted
--- before that position is discarded and what came later is redriven.
-local function park(k, actor, why) k.parked_count = k.parked_count + redis.call('HSET', k.parked, actor, 'P ' .. why) end
+-- How many actors are parked is known to every commit, so that one without any need not ask for each. How they are treated is
+-- stored beside the cause, for the next owner to go on with (M5).
+local function park(k, actor, why) k.parked_count = k.parked_count + redis.call('HSET', k.parked, actor, treated('P', 0, why)) end
 local function treat(k, actor, how)
-  redis.call('HSET', k.parked, actor, how .. string.match(redis.call('HGET', k.parked, actor), '^%S+( .*)$'))
+  local _, _, why = treatment(redis.call('HGET', k.parked, actor))
+  redis.call('HSET', k.parked, actor, treated(how, 0, why))
 end
 local function unpark(k, actor) k.parked_count = k.parked_count - redis.call('HDEL', k.parked, actor) end
 
@@ -211,8 +211,12 @@ local function consume(k, step)
     redis.call('HDEL', k.resumable, step.id)
   elseif step.cause == 'W' and step.kind ~= 'P' then
     redis.call('LPOP', k[step.waiting])
-    redis.call('INCRBY', k.backlog, '-1')
-    if redis.call('LLEN', k[step.waiting]) == 0 then unpark(k, step.actor) end -- M5
+    if redis.call('LLEN', k[step.waiting]) == 0 then
+      unpark(k, step.actor) -- M5
+    else
+      local how, tries = treatment(redis.call('HGET', k.parked, step.actor))
+      if how and tries > 0 then treat(k, step.actor, how) end -- It was not this message that ended the owners before us.
+    end
   elseif step.cause == 'E' then
     redis.call('HDEL', k.effects, step.id)
     redis.call('HDEL', k.attempts, step.id)
@@ -259,8 +263,9 @@ local function write_actor(k, step, actor, now, moves)
   if step.record ~= '' then redis.call('HSET', key, 'rec', step.record) end -- A timer or execution less.
   if not step.place and not handles(step) then return end
   if step.kind == 'R' and step.before == '0' and actor.open == 0 then
-    -- A refusal by an actor that does not exist leaves no key behind: its entry is known by the group's position.
-    redis.call('HDEL', key, 'open')
+    -- A refusal by an actor that does not exist leaves no key behind: its entry is known by the group's position, and is refused
+    -- once more should that be lost.
+    redis.call('HDEL', key, 'open', 'line')
   elseif step.kind == 'R' and step.before == '0' then
     redis.call('HSET', key, 'open', whole(actor.open))
   else
@@ -272,7 +277,10 @@ local function write_step(k, args, step, seen, token, now, head)
   local kind, actor = step.kind, seen[step.actor]
   local moves = kind == 'M' or kind == 'C'
   if step.place and kind ~= 'C' then actor.handled = step.place end -- A created actor's message has yet to be handled.
-  if handles(step) then actor.open = actor.open - 1 end
+  if handles(step) and actor.open > 0 then -- A refusal by an actor that does not exist may come twice, and was counted once.
+    actor.open = actor.open - 1
+    k.handled = k.handled + 1
+  end
   if not moves then write_parking(k, step) end
   write_actor(k, step, actor, now, moves)
   if step.body ~= '' then
@@ -306,15 +314,12 @@ local function take(k, steps, verdicts, token, read, highest, highest_place, who
       redis.call('XREADGROUP', 'GROUP', token, 'owner', 'COUNT', whole(highest - read), 'STREAMS', k.inbox, '>')
     end
   end
-  local done = 0
   for i, step in ipairs(steps) do
     if step.position and step.kind ~= 'C' then
       local good = verdicts[i] == 'COMMITTED' or verdicts[i] == 'DUPLICATE'
       if good and (not whole_batch or step.position <= read) then redis.call('XACK', k.inbox, token, step.id) end
-      if verdicts[i] == 'COMMITTED' and step.kind ~= 'P' and step.kind ~= 'Q' then done = done + 1 end
     end
   end
-  return done
 end
 
 -- The keys by name; a group is there when some step needs it.
@@ -342,7 +347,7 @@ local function commit(keys, args)
   if head ~= expected then return 'REWOUND ' .. head end -- C2
 
   local k = named(keys, timers, effects, outbox, actors)
-  k.parked_count = tonumber(parked)
+  k.parked_count, k.handled = tonumber(parked), 0
   local read, highest, highest_place = tonumber(read_place), 0, '0'
   local steps, verdicts, seen, at = {}, {}, {}, 3
   local fresh, whole_batch = 0, true
@@ -365,14 +370,14 @@ local function commit(keys, args)
   local now = args[2] ~= '' and args[2] or estimate
   if highest > 0 then
     if highest > read and fresh < highest - read then whole_batch = false end -- An entry was left out: it stays pending (M2).
-    local done = take(k, steps, verdicts, token, read, highest, highest_place, whole_batch)
-    if done > 0 then redis.call('INCRBY', k.backlog, whole(-done)) end
+    take(k, steps, verdicts, token, read, highest, highest_place, whole_batch)
     if highest > read then read_place = highest_place end
   end
   head = tonumber(head)
   for i, step in ipairs(steps) do
     if verdicts[i] == 'COMMITTED' then head = write_step(k, args, step, seen, token, now, head) end
   end
+  if k.handled > 0 then redis.call('INCRBY', k.backlog, whole(-k.handled)) end
   local reply, position = table.concat(verdicts, ','), whole(head)
   redis.call('HSET', k.owner, 'line', line_of(position, read_place, whole(k.parked_count), now, id, reply))
   return 'OK ' .. position .. ' ' .. reply

@@ -18,6 +18,7 @@ import { functionName, library, loadLibrary } from './library.ts';
 import { limit } from './limit.ts';
 import { type LaneRecord, receive } from './receive.ts';
 import { release } from './release.ts';
+import { resume } from './resume.ts';
 import { type SendRequest, send } from './send.ts';
 import { trim } from './trim.ts';
 import { trying } from './trying.ts';
@@ -514,6 +515,25 @@ t.test(
   },
 );
 
+t.test(
+  'M1: a refusal by an actor that does not exist, taken twice after its group was lost, is counted once',
+  async (t) => {
+    const shard = await withActor();
+    const entry = await shard.accept(B, 'one');
+    const refused: CommitStep = { kind: 'R', actor: B, cause: 'I', causeId: entry, sequence: 0, body: '{}' };
+    t.same(await shard.verdicts(refused), ['COMMITTED']);
+    await redis.xgroup('DESTROY', shard.keys.inbox, shard.token);
+    await shard.own();
+    await shard.verdicts(moved(A, '0-1', 1), refused);
+    t.same(await shard.backlog(), { '*': '0' });
+    t.equal(await redis.exists(shard.keys.actor(B)), 0);
+    const full = await run(send(shard.keys, trialCommand(B, 'two', { perShardMax: 0 })));
+    t.equal(full.kind, 'full');
+    t.equal(await redis.exists(shard.keys.actor(B)), 0, 'nor does a full mailbox leave a key of it');
+    t.same(await shard.backlog(), { '*': '0' });
+  },
+);
+
 /** Parks A on message `bad`, with `more` behind it in the waiting list. */
 async function withParked(...more: readonly string[]): Promise<{ shard: TrialShard; entries: readonly string[] }> {
   const shard = await withActor();
@@ -590,6 +610,22 @@ t.test('M5: redrive steps the list in order, the actor counting as parked until 
   t.same(await shard.verdicts(waiting(next, 2)), ['COMMITTED']);
   t.equal(await redis.exists(shard.keys.parked, shard.keys.waiting(A)), 0);
   t.same(await shard.backlog(), { '*': '0' });
+});
+
+t.test('M5: a redrive is resumed twice over one message, and anew once that one is handled', async (t) => {
+  const { shard, entries } = await withParked('next', 'third');
+  const act = await shard.accept(A, 'redrive');
+  await shard.verdicts(redrive(act));
+  const resumed = () => run(resume(shard.keys, shard.token, A, 2));
+  const how = async () => (await redis.hget(shard.keys.parked, A))?.split(' ')[0];
+  t.equal(await run(resume(shard.keys, token('9:dead'), A, 2)), 'fenced');
+  t.same([await resumed(), await how()], ['resumed', 'V+1']);
+  t.same([await resumed(), await how()], ['resumed', 'V+2']);
+  t.same(await shard.verdicts(waiting(entries[0] ?? '', 1)), ['COMMITTED']);
+  t.equal(await how(), 'V');
+  for (const word of ['resumed', 'resumed', 'parked']) t.equal(await resumed(), word);
+  t.equal(await redis.hget(shard.keys.parked, A), 'P {"error":{}}', 'it waits for the operator again');
+  t.equal(await run(resume(shard.keys, shard.token, B, 2)), 'gone');
 });
 
 t.test('M5: two redrives at once do not step one waiting message twice', async (t) => {

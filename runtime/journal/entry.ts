@@ -1,5 +1,5 @@
-// A journal entry between Redis and the readers. The body is JSON written once by the step; kind, token, actor and
-// sequence stand beside it as fields, because the commit function writes them.
+// A journal entry between Redis and the readers: `h`, the facts that the commit function wrote, apart by a space; `b`, the body
+// as JSON, written once by the step; `r`, what a caller is answered.
 
 import type { ActorId, Sequence } from '../ids.ts';
 import { positionOf } from '../ids.ts';

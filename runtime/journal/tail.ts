@@ -1,4 +1,4 @@
-// The tail of all journals of a namespace: one blocking read, many listeners, entries in order per shard and without a gap.
+// The tail of all journals of a namespace: one reader, many listeners, entries in order per shard and without a gap.
 //
 // A position is (number, token). After each reconnection the entry at the position is compared: where it is gone or another
 // one, the server lost its tail and the listener is told `rewound` once, then goes on from what is there (P1, P2).
@@ -14,6 +14,8 @@ import { RawEntry, type StreamEntry, streamsOf, tokenOf } from './entry.ts';
 export interface Tail {
   /** Calls `listener` for every entry after now, and with `rewound` as said above. Returns how to stop. */
   listen(listener: TailListener): () => void;
+  /** What has been handed on, by shard. */
+  positions(): ReadonlyMap<number, number>;
   close(): Promise<void>;
 }
 
@@ -42,16 +44,30 @@ export async function startTail(
   const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
   const byKey = new Map(positions.map((position) => [position.key, position]));
   const pace = new Pace(clock);
+  const lost: JournalEntry[] = [];
   let open = true;
   let checkedAt = reader.generation;
 
   await Promise.all(positions.map((position) => begin(position)));
 
-  async function begin(position: Position): Promise<void> {
+  /** Puts the position at what is left, and says so. */
+  function stand(position: Position, last: StreamEntry | undefined): JournalEntry {
+    position.number = last === undefined ? 0 : positionOf(last[0]);
+    position.token = last === undefined ? '' : tokenOf(last);
+    const { shard, number, token } = position;
+    return { shard, position: number, token, kind: 'rewound', at: 0 };
+  }
+
+  async function begin(position: Position): Promise<unknown> {
     const asked = from?.get(position.shard);
     const last = await entryAt(position.key, asked);
+    if (asked !== undefined && last === undefined && asked > 0) {
+      const head = await entryAt(position.key);
+      if (head === undefined || positionOf(head[0]) < asked) return lost.push(stand(position, head));
+    }
     position.number = asked ?? (last === undefined ? 0 : positionOf(last[0]));
     position.token = last === undefined ? '' : tokenOf(last);
+    return undefined;
   }
 
   /** The entry at a position, or the last one. */
@@ -72,10 +88,8 @@ export async function startTail(
       const last = await entryAt(position.key);
       // Trimmed below us: the journal went on, nothing was undone.
       if (there === undefined && last !== undefined && positionOf(last[0]) > position.number) continue;
-      position.number = last === undefined ? 0 : positionOf(last[0]);
-      position.token = last === undefined ? '' : tokenOf(last);
-      const { shard, number, token } = position;
-      for (const listener of listeners) listener.rewound?.({ shard, position: number, token, kind: 'rewound', at: 0 });
+      const rewound = stand(position, last);
+      for (const listener of listeners) listener.rewound?.(rewound);
     }
     checkedAt = reader.generation;
   }
@@ -110,8 +124,10 @@ export async function startTail(
   return {
     listen(listener) {
       listeners.add(listener);
+      for (const rewound of lost.splice(0)) listener.rewound?.(rewound); // Where it was to begin is no more.
       return () => listeners.delete(listener);
     },
+    positions: () => new Map(positions.map(({ shard, number }) => [shard, number])),
     async close() {
       open = false;
       await reader.close();

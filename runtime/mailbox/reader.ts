@@ -1,4 +1,4 @@
-// The reader: one blocking read over the inboxes of all shards that a worker owns, on a socket of its own.
+// The reader: one read over the inboxes of all shards that a worker owns, on a socket of its own, blocking when it is idle.
 //
 // It reads and takes nothing: entries are taken from the shard's consumer group by the commit that handles them, so an owner
 // that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read waits until the

@@ -24,7 +24,7 @@ export interface ShardKeys {
   /** Hashes lane → `token|n`: last record received, last record sent (M3). */
   readonly lanesIn: string;
   readonly lanesOut: string;
-  /** Hash actor → cause (M5). */
+  /** Hash actor → how it is treated, and the cause (M5); see functions/common.lua. */
   readonly parked: string;
   /** Sorted set of all actors of the shard by time of their creation. */
   readonly actors: string;

@@ -4,9 +4,12 @@
 import t from 'tap';
 import { pause, systemClock } from '../clock.ts';
 import { OperatingError, OutcomeUnknown } from '../errors.ts';
+import { command } from '../functions/call.ts';
 import { startRedis } from '../testing/redis-server.ts';
+import { batchOver } from './batch.ts';
 import { connect, withDeadline } from './connection.ts';
 import { redisFailure, replyWord } from './failure.ts';
+import { Pace } from './pace.ts';
 import { checkServer, isAnotherServer, parseDurability, serverIdentity, weaknessOf } from './server.ts';
 import { redisTarget } from './target.ts';
 
@@ -176,3 +179,44 @@ async function until(what: string, holds: () => boolean | Promise<boolean>, dead
     await pause(systemClock, 5);
   }
 }
+
+t.test(
+  'a reader blocks when it is idle, and looks again when it is busy, four times after the last good read',
+  async (t) => {
+    let pauses = 0;
+    const clock = {
+      ...systemClock,
+      after: (_: number, run: () => void) => {
+        pauses += 1;
+        setImmediate(run);
+        return () => undefined;
+      },
+    };
+    const pace = new Pace(clock);
+    t.equal(pace.blocks, true);
+    for (const streams of [1, 3]) await pace.found(streams);
+    t.same([pace.blocks, pauses], [true, 0], 'a few messages are not worth a wait');
+    await pace.found(4);
+    t.same([pace.blocks, pauses], [false, 1]);
+    for (const streams of [0, 2, 0]) await pace.found(streams);
+    t.same([pace.blocks, pauses], [false, 4]);
+    await pace.found(0);
+    t.same([pace.blocks, pauses], [true, 4], 'and blocks');
+  },
+);
+
+t.test('C4: the calls of a tick leave in order, eight to a pipeline', async (t) => {
+  const server = await startRedis();
+  t.teardown(() => server.stop());
+  const writer = await connect('writer', server.url);
+  t.teardown(() => writer.close());
+  const batch = batchOver(writer, systemClock, 2_000);
+  const pushes = Array.from({ length: 20 }, (_, i) => batch.run(command(['RPUSH', 'list', i], Number)));
+  t.same(
+    await Promise.all(pushes),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
+  t.same(await batch.run(command(['LRANGE', 'list', 0, -1], (reply) => (reply as string[]).map(Number))), [
+    ...Array(20).keys(),
+  ]);
+});

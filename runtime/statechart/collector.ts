@@ -10,6 +10,7 @@
 import type { ActionExecutor, AnyActorRef, AnyActorScope, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
 import { OperatingError } from '../errors.ts';
 import type { Hosted, MessageRegistration, Send } from '../hosting.ts';
+import { isActorId } from '../ids.ts';
 import { canonical, type Event, type JsonObject } from '../json.ts';
 import type { EffectStart, Execution, StepScope } from './behaviour.ts';
 import { digest } from './definition.ts';
@@ -274,6 +275,8 @@ export class Collector {
     if (built === undefined) return;
     for (const send of Array.isArray(built) ? (built as readonly Send[]) : [built as Send]) {
       const checked = plain(send, `message of "${name}"`);
+      if (!isActorId(checked.actor))
+        this.#unhostable(`message "${name}" goes to ${JSON.stringify(checked.actor)}, which is no actor id`);
       if (checked.event.type.startsWith('xstate.'))
         this.#unhostable(`message "${name}" sends an event of type ${checked.event.type}`);
       this.sends.push(checked);

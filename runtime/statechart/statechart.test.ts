@@ -20,7 +20,7 @@ import {
   stopChild,
 } from 'xstate';
 import { effect, type Hosted, message, note } from '../hosting.ts';
-import { actorId, sequence } from '../ids.ts';
+import { type ActorId, actorId, sequence } from '../ids.ts';
 import type { Event, JsonObject } from '../json.ts';
 import type { JournalEntry } from '../messages.ts';
 import type { Behaviour, Cause, Held, Refused, Step } from './behaviour.ts';
@@ -740,6 +740,7 @@ test('C1: messages, notes, emits, views, answers and announcements of a step', (
         ],
       },
       BAD: { actions: { type: 'tell', params: { to: 'two', type: 'xstate.stop' } } },
+      ASTRAY: { actions: { type: 'tell', params: { to: 'bad id', type: 'HELLO' } } },
       QUIET: { actions: 'remark' },
     },
   });
@@ -749,7 +750,7 @@ test('C1: messages, notes, emits, views, answers and announcements of a step', (
       : [
           {
             namespace: 'dlv',
-            actor: actorId(to as string),
+            actor: to as ActorId, // Unchecked, as a chart's author may write it.
             event: { type: type as string, from },
             create: { machine: 'm', input: { from } },
           },
@@ -793,6 +794,10 @@ test('C1: messages, notes, emits, views, answers and announcements of a step', (
   t.throws(() => behaviour.step(first.held, { type: 'BAD' }, at(2)), {
     code: 'unhostable-step',
     message: /sends an event of type xstate\.stop/,
+  });
+  t.throws(() => behaviour.step(first.held, { type: 'ASTRAY' }, at(2)), {
+    code: 'unhostable-step',
+    message: /goes to "bad id", which is no actor id/,
   });
   t.end();
 });
