@@ -88,5 +88,6 @@ export function recordText(
   announcement: string | undefined,
 ): string {
   const told = announcement === undefined ? '' : `,"announcement":${announcement}`;
-  return `{"executions":${JSON.stringify(executions)},"timers":${JSON.stringify(timers)},"announced":${announced},"states":${states}${told}}`;
+  const open = executions.length === 0 ? '[]' : JSON.stringify(executions);
+  return `{"executions":${open},"timers":${JSON.stringify(timers)},"announced":${announced},"states":${states}${told}}`;
 }

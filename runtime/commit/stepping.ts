@@ -195,7 +195,7 @@ class Stepping {
   ): string {
     const message = this.#message();
     const creates = kind === 'C' || event.type === CREATE;
-    let body = `{"machine":${JSON.stringify(machine)},"version":${JSON.stringify(version)},"event":${JSON.stringify(event)}`;
+    let body = `${bodyHead(machine, version)},"event":${JSON.stringify(event)}`;
     if (creates) body += `,"input":${JSON.stringify(message?.create?.input ?? {})}`;
     if (message?.from !== undefined) body += `,"from":${JSON.stringify(message.from)}`;
     body += `,"at":${this.#scene.now},"states":${states},"snapshotHash":"${snapshotHash(step.stored)}"`;
@@ -414,6 +414,17 @@ class Stepping {
     const effect = this.#message()?.effect;
     return effect === undefined || effect.child === null ? undefined : { kind: 'effect', key: effect.key };
   }
+}
+
+const bodyHeads = new Map<string, string>(); // One per hosted chart and version.
+function bodyHead(machine: string, version: string): string {
+  const name = `${machine} ${version}`;
+  let head = bodyHeads.get(name);
+  if (head === undefined) {
+    head = `{"machine":${JSON.stringify(machine)},"version":${JSON.stringify(version)}`;
+    bodyHeads.set(name, head);
+  }
+  return head;
 }
 
 const messageOf = (work: Work): EntryWork | undefined =>
