@@ -10,18 +10,9 @@ import { withDeadline } from './deadline.ts';
 
 const count = Type.Integer({ minimum: 0 });
 
-/** One business key of one kind of effect. */
-export const LedgerEntry = Type.Object({
-  effect: Type.String(),
-  businessKey: Type.String(),
-  /** What it was done for: an order's, a delivery's or a card's id. */
-  subject: Type.String(),
-  /** Distinct acts. More than 1 is a doubled effect. */
+const counts = {
+  /** Distinct acts. More than 1 under one business key is a doubled effect. */
   acts: count,
-  /** What the acts made, such as card ids; in the order they happened. */
-  results: Type.Array(Type.String()),
-  /** Distinct idempotency keys that came with it. More than 1 is allowed, and worth a look. */
-  keys: Type.Array(Type.String()),
   calls: count,
   /** Calls answered from the ledger, by idempotency key and by business key. */
   repeats: count,
@@ -30,20 +21,25 @@ export const LedgerEntry = Type.Object({
   /** Failures shown on demand: errors before the act, and replies lost after it. */
   errors: count,
   lostReplies: count,
+};
+
+/** One business key of one kind of effect. */
+export const LedgerEntry = Type.Object({
+  effect: Type.String(),
+  businessKey: Type.String(),
+  /** What it was done for: an order's, a delivery's or a card's id. */
+  subject: Type.String(),
+  /** What the acts made, such as card ids; in the order they happened. */
+  results: Type.Array(Type.String()),
+  /** Distinct idempotency keys that came with it. More than 1 is allowed, and worth a look. */
+  keys: Type.Array(Type.String()),
+  ...counts,
   firstAt: count,
   lastAt: count,
 });
 export type LedgerEntry = Static<typeof LedgerEntry>;
 
-export const LedgerTotals = Type.Object({
-  acts: count,
-  calls: count,
-  repeats: count,
-  businessRepeats: count,
-  refused: count,
-  errors: count,
-  lostReplies: count,
-});
+export const LedgerTotals = Type.Object(counts);
 export type LedgerTotals = Static<typeof LedgerTotals>;
 
 export const PrintJob = Type.Object({

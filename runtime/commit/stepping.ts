@@ -258,9 +258,8 @@ class Stepping {
   /** An operator's redrive or discard (M5). */
   #control(work: EntryWork): CommitStep {
     const parking = this.#scene.parking(work.actor);
-    const parked = parking !== undefined;
     const act = work.message.event.type;
-    if (!parked) return this.#refused([], 'not-parked', work.message.event);
+    if (parking === undefined) return this.#refused([], 'not-parked', work.message.event);
     // An act of a later version waits for a worker that knows it, like any other message.
     if (act !== 'redrive' && act !== 'discard') return { ...this.#base('Q'), entry: waitingText(work) };
     this.#resident.last = work.position;

@@ -58,16 +58,15 @@ export async function startTail(
     return { shard, position: number, token, kind: 'rewound', at: 0 };
   }
 
-  async function begin(position: Position): Promise<unknown> {
+  async function begin(position: Position): Promise<void> {
     const asked = from?.get(position.shard);
-    const last = await entryAt(position.key, asked);
-    if (asked !== undefined && last === undefined && asked > 0) {
-      const head = await entryAt(position.key);
-      if (head === undefined || positionOf(head[0]) < asked) return lost.push(stand(position, head));
-    }
-    position.number = asked ?? (last === undefined ? 0 : positionOf(last[0]));
-    position.token = last === undefined ? '' : tokenOf(last);
-    return undefined;
+    const there = await entryAt(position.key, asked);
+    stand(position, there);
+    if (asked === undefined || there !== undefined) return;
+    position.number = asked; // Trimmed since, unless the journal does not reach so far.
+    if (asked === 0) return;
+    const last = await entryAt(position.key);
+    if (last === undefined || positionOf(last[0]) < asked) lost.push(stand(position, last));
   }
 
   /** The entry at a position, or the last one. */
