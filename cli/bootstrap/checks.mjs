@@ -1,10 +1,10 @@
 // Lint, type check and tests. `npm test` is tap over the compiled tests with our plain reporter.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Failure, root, runTool } from './ground.mjs';
+import { redisOnPath } from './redis.mjs';
 
 const TAP = 'node_modules/tap/dist/esm/run.mjs';
 
@@ -52,11 +52,4 @@ async function buildTap() {
   const code = await runTool(TAP, ['build'], { stdio: ['ignore', 2, 2] });
   if (code !== 0) throw new Failure(`tap build failed with exit code ${code}.`);
   writeFileSync(stampFile, wanted);
-}
-
-/** Where no Redis server is installed, the tests use the fetched one, found through PATH like any other. */
-async function redisOnPath() {
-  const { serverOnPath } = await import(pathToFileURL(join(root, 'build/cli/redis.js')).href);
-  mkdirSync(join(root, '.cache'), { recursive: true });
-  return serverOnPath();
 }

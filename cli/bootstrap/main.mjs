@@ -9,11 +9,13 @@ import { Failure, root, runTool, say } from './ground.mjs';
 import { install, installIsFresh } from './install.mjs';
 import { withLock } from './lock.mjs';
 import { followParent } from './parent.mjs';
+import { redisOnPath } from './redis.mjs';
 
 const USAGE = `usage: node cli/bootstrap.mjs <verb> [arguments]
 
   emboss …          the command line (also: npx --no-install emboss …)
   run <file.js> …   one compiled program, for example build/api/main.js
+  redis <file.js> … the same for a program that starts Redis servers of its own, for example build/bench/main.js
   install           packages only
   build             packages and build
   test [files] …    all tests, or those of the named files and folders; --coverage measures coverage
@@ -24,6 +26,13 @@ const VERBS = {
   emboss: (args) => program('build/cli/main.js', args),
   run: ([file, ...args]) => {
     if (file === undefined) throw new Failure(USAGE, 2);
+    return program(file, args);
+  },
+  redis: async ([file, ...args]) => {
+    if (file === undefined) throw new Failure(USAGE, 2);
+    await prepare({ build: true });
+    // Asking for help needs no server.
+    if (!args.includes('--help')) Object.assign(process.env, await redisOnPath());
     return program(file, args);
   },
   install: () => prepare({ build: false }),
