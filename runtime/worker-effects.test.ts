@@ -139,8 +139,8 @@ t.test(
     const before = await dues();
     await first.stop();
     const { owner } = space.keys(A);
-    const line = ((await redis.hget(owner, 'line')) ?? '').split(' '); // Head, read, parked, alive, last call.
-    line[3] = String(Number(line[3]) - outageMs - 5_000); // As if nobody had been there for so long.
+    const line = ((await redis.hget(owner, 'line')) ?? '').split(' '); // Head, last call, read, parked, alive.
+    line[4] = String(Number(line[4]) - outageMs - 5_000); // As if nobody had been there for so long.
     await redis.hset(owner, 'line', line.join(' '));
     const started = space.client.now();
     await space.host();

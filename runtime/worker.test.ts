@@ -215,7 +215,7 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
   const asked = door.ask(command, 1_000);
   await waitUntil('the tail is open', () => opened === 2);
   const answer: Answer = { kind: 'applied', version: sequence(1), counter: 1, at: 0 };
-  tell(new RawEntry(0, ['0-1', ['h', `M 1:a 0 ${A} 1 m`, 'b', '{}', 'r', JSON.stringify(answer)]]));
+  tell(new RawEntry(0, ['0-1', ['h', `M 1:a 0 ${A} 1 m`, 'b', '{}', 'r', `1 ab12 ${JSON.stringify(answer)}`]]));
   t.same(await asked, { kind: 'answered', answer, replayed: false });
 });
 

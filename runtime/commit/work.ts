@@ -81,16 +81,16 @@ export function entryWork([id, fields]: StreamEntry): EntryWork {
   return { kind: 'entry', actor: actor as ActorId, id, position: positionOf(id), messageId, dedupe, body, message };
 }
 
-/** Facts apart by a space; the message id is the last, since it may hold any. */
+/** `time digest actor|message id`: the last may hold any character. */
 export function inboxHead(head: string) {
   const one = head.indexOf(' ');
   const two = head.indexOf(' ', one + 1);
-  const three = head.indexOf(' ', two + 1);
+  const bar = head.indexOf('|', two + 1);
   return {
-    actor: head.slice(0, one),
-    at: head.slice(one + 1, two),
-    digest: head.slice(two + 1, three),
-    messageId: head.slice(three + 1),
+    at: head.slice(0, one),
+    digest: head.slice(one + 1, two),
+    actor: head.slice(two + 1, bar),
+    messageId: head.slice(bar + 1),
   };
 }
 

@@ -12,8 +12,8 @@ local function claim(keys, args)
   local now = reading(args[5])
   local head, read, parked, alive = 0, 0, '0', now
   if owner[3] then
-    head, read, parked, alive = parse_line(owner[3])
-    head, read, alive = tonumber(head), tonumber(read), tonumber(alive)
+    local line_head, _, line_read, line_parked, line_alive = parse_line(owner[3])
+    head, read, parked, alive = tonumber(line_head), tonumber(line_read), line_parked, tonumber(line_alive)
   end
   local counter = math.max(tonumber(owner[2] or '0'), tonumber(args[4])) + 1
   local token = whole(counter) .. ':' .. args[2]
@@ -51,7 +51,7 @@ local function claim(keys, args)
   head = head + 1
   redis.call('XADD', keys[3], '0-' .. whole(head), 'h', entry_head('claimed', token, whole(now), args[3], '0'))
   -- Token and line first: a commit looks only at these two.
-  redis.call('HSET', keys[1], 'token', token, 'line', line_of(whole(head), string.sub(below, 3), parked, whole(now), '-', ''), 'counter', whole(counter),
+  redis.call('HSET', keys[1], 'token', token, 'line', line_of(whole(head), '-', string.sub(below, 3), parked, whole(now), ''), 'counter', whole(counter),
     'worker', args[3], 'group', token, 'claimed', whole(now), 'oldest', oldest, 'tries', tries, 'found', found,
     'trying', found > 0 and oldest or '')
   return { 'CLAIMED', token, whole(head), oldest, tostring(tries), tostring(found), whole(now), string.sub(below, 3) }

@@ -79,7 +79,7 @@ class Builder {
   readonly #keys: ShardKeys;
   readonly #names: string[];
   readonly #places = new Map<string, number>();
-  readonly #args: (string | number)[] = ['', ''];
+  readonly #args: (string | number)[] = ['', '', '', '', '', ''];
   #timers = 0;
   #effects = 0;
   #outbox = 0;
@@ -90,15 +90,20 @@ class Builder {
     this.#names = [keys.owner, keys.inbox, keys.journal, keys.backlog, keys.dedupe, keys.parked];
   }
 
-  call({ token, call, head, now, reading, steps }: CommitRequest): Call<CommitReply> {
-    const places = `${this.#timers} ${this.#effects} ${this.#outbox} ${this.#actors}`;
-    this.#args[0] = `${token} ${call} ${head} ${Math.floor(now)} ${steps.length} ${places}`;
-    this.#args[1] = reading;
-    return fcall('commit', this.#names, this.#args, decode);
+  call({ token, call, head, now, reading }: CommitRequest): Call<CommitReply> {
+    const args = this.#args;
+    args[0] = token;
+    args[1] = call;
+    args[2] = head;
+    args[3] = Math.floor(now);
+    args[4] = reading;
+    if (this.#timers + this.#outbox + this.#actors > 0)
+      args[5] = `${this.#timers} ${this.#effects} ${this.#outbox} ${this.#actors}`;
+    return fcall('commit', this.#names, args, decode);
   }
 
   add(step: CommitStep): void {
-    const { kind, cause, actor, sequence } = step;
+    const { kind, cause, actor, sequence, answer, generation } = step;
     const keys = this.#keys;
     if (cause === 'T' || filled(step.timersSet) || filled(step.timersCleared))
       this.#timers ||= this.#group(keys.timers, keys.rows, keys.resumable);
@@ -110,19 +115,26 @@ class Builder {
     if (sequence === 0 && step.snapshot !== undefined) this.#actors ||= this.#group(keys.actors);
     const parking = kind === 'P' || kind === 'Q' || kind === 'V' || kind === 'X' || cause === 'W';
     const waiting = parking ? this.#place(keys.waiting(actor)) : 0;
-    const answered = step.answer === undefined ? 0 : 1;
     const after = kind === 'M' || kind === 'C' ? sequence + 1 : sequence;
 
-    const head = this.#args.push('') - 1;
-    this.#args.push(step.snapshot ?? '', step.record ?? '', step.body ?? '');
-    if (answered === 1) this.#args.push(step.answer ?? '');
+    const record = answer === undefined ? '' : `${step.asked ?? ''} ${answer}`;
+    const head =
+      this.#args.push(
+        '',
+        step.causeId,
+        step.messageId ?? '',
+        step.snapshot ?? '',
+        step.record ?? '',
+        step.body ?? '',
+        record,
+      ) - 7;
     if (parking) this.#args.push(step.entry ?? '', step.why ?? '');
     const lists = this.#lists(step);
     const place = this.#place(keys.actor(actor), keys.positions(actor));
-    const index = `${this.#placesOf(step.left)} ${this.#placesOf(step.entered)}`;
-    const message = cause === 'I' || cause === 'W' ? ` ${step.asked || '- -'} ${step.messageId ?? '-'}` : '';
+    const rarer =
+      parking || lists > 0 || filled(generation) ? ` ${filled(generation) ? generation : '-'} ${waiting} ${lists}` : '';
     this.#args[head] =
-      `${kind} ${actor} ${place} ${cause} ${step.generation || '-'} ${sequence} ${after} ${waiting} ${answered} ${lists} ${index} ${step.causeId}${message}`;
+      `${kind}${cause} ${place} ${sequence} ${after} ${this.#placesOf(step.left)} ${this.#placesOf(step.entered)}${rarer}`;
   }
 
   /** Absent lists cost nothing. Returns how many there are. */
@@ -169,7 +181,7 @@ class Builder {
   }
 }
 
-const filled = (items: readonly unknown[] | undefined): boolean => items !== undefined && items.length > 0;
+const filled = (items: { readonly length: number } | undefined): boolean => items !== undefined && items.length > 0;
 
 function decode([word, head, verdicts]: readonly string[]): CommitReply {
   switch (word) {

@@ -322,6 +322,38 @@ t.test(
   },
 );
 
+t.test(
+  'C1: one plain step, which has a short way of its own, leaves the very bytes that the long way leaves',
+  async (t) => {
+    const shard = await withActor();
+    const { keys } = shard;
+    const entry = await shard.accept(A, 'second');
+    await shard.accept(B, 'third');
+    const before = await shard.dump();
+    const head = shard.head;
+    const sets = { left: [`${keys.actors}:x`], entered: [`${keys.actors}:y`, `${keys.actors}:z`] };
+    for (const more of [{}, { answer: '"done"' }, sets, { left: sets.entered, entered: sets.left, answer: '"done"' }]) {
+      const plain = moved(A, entry, 1, { messageId: 'second', ...more });
+      t.same(await shard.commit([plain], { call: 'c', head }), ok(head + 1, 'COMMITTED'));
+      const short = await shard.dump();
+      await shard.restore(before);
+      // A generation is for timers; one that stands for none changes nothing, and is not plain.
+      t.same(await shard.commit([{ ...plain, generation: '-' }], { call: 'c', head }), ok(head + 1, 'COMMITTED'));
+      t.same(await shard.dump(), short);
+      await shard.restore(before);
+    }
+    const duplicate = moved(A, '0-1', 1, { messageId: 'first' });
+    t.same(
+      await shard.commit([duplicate], { head }),
+      ok(head, 'DUPLICATE'),
+      'what is not plain after all is judged as ever',
+    );
+    const stale = moved(A, entry, 4, { messageId: 'second' });
+    t.same(await shard.commit([stale], { head }), ok(head, 'CONFLICT'));
+    t.same(await shard.commit([moved(B, '0-3', 1)], { head }), ok(head, 'CONFLICT'), 'nor where an entry is left out');
+  },
+);
+
 t.test('C4: a hundred steps of a hundred actors go in one call', async (t) => {
   const shard = new TrialShard(connection);
   await shard.own();
@@ -913,8 +945,8 @@ t.test(
     t.equal(await redis.exists(keys.effects, keys.attempts, keys.timers), 0);
     const entries = await redis.xrange(keys.inbox, '(0-1', '+');
     t.same(
-      entries.map(([, [, head, , body]]) => [head?.replace(/ \d+ /, ' at '), body]),
-      [[`${A} at - k1`, '{"done":1}']],
+      entries.map(([, [, head, , body]]) => [head?.replace(/^\d+ /, 'at '), body]),
+      [[`at - ${A}|k1`, '{"done":1}']],
       'one message, under the key',
     );
     t.same(await shard.backlog(), { '*': '1', [A]: '1' });

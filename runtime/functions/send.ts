@@ -29,7 +29,7 @@ export function send(keys: ShardKeys, request: SendRequest): Call<SendReply> {
   return fcall(
     'send',
     [keys.inbox, keys.backlog, keys.dedupe, keys.actor(actor)],
-    [`${perActorMax} ${perShardMax} ${actor} ${Math.floor(now)} ${digest} ${messageId}`, body],
+    [`${perActorMax} ${perShardMax}`, `${Math.floor(now)} ${digest} `, `${actor}|${messageId}`, body],
     ([word, detail]) => {
       switch (word) {
         case 'ACCEPTED':

@@ -7,8 +7,8 @@
 local function trim(keys, args)
   if not owns(keys[1], args[1]) then return { 'FENCED' } end
   local now = reading(args[6])
-  local head, read, parked, _, last, reply = parse_line(redis.call('HGET', keys[1], 'line'))
-  local line = line_of(head, read, parked, whole(now), last, reply)
+  local head, last, read, parked, _, reply = parse_line(redis.call('HGET', keys[1], 'line'))
+  local line = line_of(head, last, read, parked, whole(now), reply)
 
   -- The inbox keeps from the oldest entry without an acknowledgement, else from the one after the last delivered.
   local pending = redis.call('XPENDING', keys[2], args[1])

@@ -1,5 +1,5 @@
 // A journal entry between Redis and the readers: `h`, the facts that the commit function wrote, apart by a space; `b`, the body
-// as JSON, written once by the step; `r`, what a caller is answered.
+// as JSON, written once by the step; `r`, the dedupe record with what a caller is answered.
 
 import type { ActorId, Sequence } from '../ids.ts';
 import { positionOf } from '../ids.ts';
@@ -80,7 +80,9 @@ export class RawEntry {
     this.sequence = Number(head.slice(four + 1, five < 0 ? undefined : five));
     this.messageId = five < 0 ? '' : head.slice(five + 1);
     this.#body = fields[3];
-    this.answer = fields[5];
+    // The dedupe record is `time digest answer`.
+    const record = fields[5];
+    this.answer = record?.slice(record.indexOf(' ', record.indexOf(' ') + 1) + 1);
   }
 
   /** The entry as readers know it. Parsed once, however many listeners ask. */
