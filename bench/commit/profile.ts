@@ -24,6 +24,7 @@ export interface Profile {
 }
 
 const CLIENTS = 64;
+const LEAST_SHARE = 0.001; // Below it a part is not named.
 
 export async function profile(options: BenchOptions): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), 'emboss-profile-'));
@@ -55,7 +56,7 @@ function summary({ nodes, samples, timeDeltas }: CpuProfile): Profile {
     add(byFunction, `${frame.functionName || '(anonymous)'} ${shortened(frame.url)}`, spent);
   });
   const share = (value: number): number => Math.round((value / busy) * 1_000) / 1_000;
-  const parts = sorted(byPart);
+  const parts = sorted(byPart).filter(([, spent]) => share(spent) >= LEAST_SHARE);
   const functions = sorted(byFunction).slice(0, 20);
   const percent = (value: number): string => `${(share(value) * 100).toFixed(1)} %`;
   const text = [

@@ -64,7 +64,6 @@ export class OpenShard implements EffectDoor {
   #calls = 0;
   /** Entries up to here are in hand or handled. */
   #read: number;
-  #turning: Promise<void> = Promise.resolve();
   #staleTurns = 0;
   #trimCursor = '0';
   /** M5: steps go one at a time and are announced, up to whatever the ended process may have had in hand. */
@@ -142,11 +141,6 @@ export class OpenShard implements EffectDoor {
     this.#add(works);
   }
 
-  /** Resolves when the turn under way is over, at once when there is none. */
-  settled(): Promise<void> {
-    return this.#turning;
-  }
-
   add(work: Work): void {
     this.#add([work]);
   }
@@ -214,7 +208,7 @@ export class OpenShard implements EffectDoor {
     try {
       while (this.#state === 'open') {
         if (this.#work.length === 0) await this.#idle();
-        else if (this.mayWork()) await this.#beginTurn();
+        else if (this.mayWork()) await this.#turn();
         else await pause(this.#scene.clock, 10); // L4: the renewal decides whether we go on or are told to stop.
       }
     } catch (error) {
@@ -234,11 +228,6 @@ export class OpenShard implements EffectDoor {
 
   #marked(work: EntryWork): EntryWork {
     return this.#singleFile?.crashed && work.id === this.#singleFile.id ? { ...work, crashed: true } : work;
-  }
-
-  #beginTurn(): Promise<void> {
-    this.#turning = this.#turn();
-    return this.#turning;
   }
 
   /** One turn of the loop: a batch of work becomes one commit. */

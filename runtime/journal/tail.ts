@@ -43,7 +43,7 @@ export async function startTail(
   const listeners = new Set<TailListener>();
   const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
   const byKey = new Map(positions.map((position) => [position.key, position]));
-  const pace = new Pace(clock);
+  const pace = new Pace();
   const lost: JournalEntry[] = [];
   let open = true;
   let checkedAt = reader.generation;

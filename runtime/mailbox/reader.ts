@@ -1,8 +1,8 @@
 // The reader: one read over the inboxes of all shards that a worker owns, on a socket of its own, blocking when it is idle.
 //
 // It reads and takes nothing: entries are taken from the shard's consumer group by the commit that handles them, so an owner
-// that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read waits until the
-// shards that were given entries have settled them: meanwhile more arrive, and share one commit (C4).
+// that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read is sent when what
+// was given has been stepped and not yet committed: what arrives for a shard meanwhile shares its next commit (C4).
 
 import { type Clock, pause } from '../clock.ts';
 import { streamId } from '../ids.ts';
@@ -17,7 +17,6 @@ export interface Inbox {
   readonly position: number;
   readonly wantsEntries: boolean;
   take(entries: readonly StreamEntry[]): void;
-  settled(): Promise<void>;
   lose(why: unknown): void;
 }
 
@@ -30,7 +29,6 @@ export interface Reader {
 const NOBODY_PAUSE_MS = 20; // No shard wants entries: looked at again this often.
 const BUSY_BLOCK_MS = 10; // While some shard has enough to do.
 const UNBLOCK_AGAIN_MS = 20;
-const SETTLE_MS_MAX = 5; // One slow shard does not hold up the others for longer.
 const TROUBLE_PAUSE_MS = 100;
 
 /** `query` is another connection: it ends a block on the reader's own. `onTrouble` hears of every read that failed. */
@@ -41,7 +39,7 @@ export function startReader(
   clock: Clock,
   onTrouble: (error: unknown) => void,
 ): Reader {
-  const pace = new Pace(clock);
+  const pace = new Pace();
   let open = true;
   let blocked = false;
   let client = { generation: 0, id: 0 };
@@ -74,14 +72,8 @@ export function startReader(
       });
     // Given to the very shards that were asked about: one that was lost and opened again has another position.
     const byKey = new Map(asked.map((inbox) => [inbox.keys.inbox, inbox]));
-    const given: Promise<void>[] = [];
     const streams = streamsOf(reply);
-    for (const [key, entries] of streams) {
-      const inbox = byKey.get(key);
-      give(inbox, entries);
-      if (inbox !== undefined) given.push(Promise.resolve().then(() => inbox.settled()));
-    }
-    await Promise.race([Promise.allSettled(given), pause(clock, SETTLE_MS_MAX)]);
+    for (const [key, entries] of streams) give(byKey.get(key), entries);
     await pace.found(streams.length);
   }
 
