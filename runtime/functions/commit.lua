@@ -264,19 +264,18 @@ local function write_index(keys, actor, now, left, entered)
   end
 end
 
--- Appends to the journal and to the actor's list of positions (C2), and keeps what a caller is answered (M6). The stream makes
--- the ids: each is the last one plus one. Returns the new head.
-local function write_journal(keys, place, kind, token, now, actor, sequence, message, body, answer)
+-- Appends to the journal, right above its head, and to the actor's list of positions (C2), and keeps what a caller is answered
+-- (M6). Returns the new head.
+local function write_journal(keys, head, place, kind, token, now, actor, sequence, message, body, answer)
   local facts = entry_head(kind, token, now, actor, sequence)
   if message then facts = facts .. ' ' .. message end
-  local id
+  head = whole(tonumber(head) + 1)
   if answer then
-    id = redis.call('XADD', keys[JOURNAL], '0-*', 'h', facts, 'b', body, 'r', answer)
+    redis.call('XADD', keys[JOURNAL], '0-' .. head, 'h', facts, 'b', body, 'r', answer)
     redis.call('HSET', keys[DEDUPE], actor .. '|' .. message, answer)
   else
-    id = redis.call('XADD', keys[JOURNAL], '0-*', 'h', facts, 'b', body)
+    redis.call('XADD', keys[JOURNAL], '0-' .. head, 'h', facts, 'b', body)
   end
-  local head = string.sub(id, 3)
   if sequence ~= '0' then redis.call('RPUSH', keys[place + 1], head) end
   return head
 end
@@ -321,8 +320,8 @@ local function write_step(call, step)
   if not moves then write_parking(call, step) end
   write_actor(call, step, actor, moves)
   if step.body ~= '' then
-    call.head = write_journal(call.keys, step.key, kind, call.token, call.now, step.actor, step.after, step.message, step.body,
-      step.answer)
+    call.head = write_journal(call.keys, call.head, step.key, kind, call.token, call.now, step.actor, step.after, step.message,
+      step.body, step.answer)
   end
   -- Before the timers: one that its own step arms again is a new row under the old name.
   if kind ~= 'C' and step.cause ~= 'I' then consume(call, step) end
@@ -372,7 +371,8 @@ local function commit_one(keys, args, read, now)
   redis.call('HSET', keys[place], 'line', after .. ' ' .. position_text .. ' ' .. now, 'open', whole(number(facts[2]) - 1),
     'snap', args[FIRST_STEP + 3], 'rec', args[FIRST_STEP + 4])
   write_index(keys, actor, now, left, entered)
-  local head = write_journal(keys, place, 'M', args[1], now, actor, after, message, args[FIRST_STEP + 5], answer ~= '' and answer)
+  local body = args[FIRST_STEP + 5]
+  local head = write_journal(keys, args[3], place, 'M', args[1], now, actor, after, message, body, answer ~= '' and answer)
   redis.call('INCRBY', keys[BACKLOG], '-1')
   redis.call('HSET', keys[OWNER], 'line', line_of(head, args[2], position_text, '0', now, 'COMMITTED'))
   return 'OK ' .. head .. ' COMMITTED'
