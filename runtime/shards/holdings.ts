@@ -11,7 +11,7 @@ import { type ShardIndex, shardIndex } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import { createLeases, type LossReason } from './lease.ts';
 import type { ShardLimits } from './limits.ts';
-import type { LockMasters } from './redlock.ts';
+import type { LockAsker, LockMasters } from './redlock.ts';
 
 export type LostReason = LossReason | 'no-heartbeat' | 'server-changed' | 'displaced';
 
@@ -56,6 +56,7 @@ export interface HoldingsOptions {
   readonly host: ShardHost;
   readonly masters: LockMasters;
   readonly lockKey: (shard: ShardIndex) => string;
+  readonly asker: () => LockAsker;
   /** Whether the shard should be held by us now. */
   readonly isOurs: (shard: ShardIndex) => boolean;
   /** Called when a shard was closed: there may be something new to do. */
@@ -74,9 +75,11 @@ interface ShardState {
   lost: LostReason | undefined;
 }
 
+const pickLocks = ({ masters, lockKey, asker }: HoldingsOptions) => ({ masters, lockKey, asker });
+
 export function createHoldings(options: HoldingsOptions): Holdings {
   const { host, isOurs, limits, clock, note } = options;
-  const leases = createLeases({ masters: options.masters, limits, clock, lockKey: options.lockKey, onLost: lose });
+  const leases = createLeases({ ...pickLocks(options), limits, clock, onLost: lose });
   const states = Array.from({ length: options.shards }, (_, i): ShardState => {
     return { shard: shardIndex(i), phase: 'closed', notBefore: 0, lost: undefined };
   });

@@ -8,7 +8,7 @@
 import type { Cancel, Clock } from '../clock.ts';
 import type { ShardIndex } from '../ids.ts';
 import type { ShardLimits } from './limits.ts';
-import type { Hold, LockMasters } from './redlock.ts';
+import type { Hold, LockAsker, LockMasters } from './redlock.ts';
 
 /** Why a lease ended without being released. */
 export type LossReason = 'lock-lost' | 'lease-ended';
@@ -32,6 +32,8 @@ export interface Leases {
 export interface LeaseOptions {
   readonly masters: LockMasters;
   readonly lockKey: (shard: ShardIndex) => string;
+  /** This process, and those known to be gone. */
+  readonly asker: () => LockAsker;
   readonly limits: ShardLimits;
   readonly clock: Clock;
   /** Called once per lost lease, outside any call of this interface. Must not throw. */
@@ -50,7 +52,7 @@ const RENEWALS_AT_ONCE = 16; // Per burst, so that 64 shards do not stand in fro
 const CLOCK_DRIFT = 0.01; // As redlock reckons: the master's clock may run faster by a hundredth, plus 2 ms of precision.
 
 export function createLeases(options: LeaseOptions): Leases {
-  const { masters, lockKey, limits, clock, onLost } = options;
+  const { masters, lockKey, asker, limits, clock, onLost } = options;
   const leases = new Map<ShardIndex, Lease>();
   let closed = false;
   let renewing = false;
@@ -63,7 +65,7 @@ export function createLeases(options: LeaseOptions): Leases {
   async function acquire(shard: ShardIndex): Promise<'granted' | 'held' | 'unknown'> {
     if (leases.has(shard)) return 'granted';
     const startedAt = clock.monotonic();
-    const outcome = await masters.tryLock(lockKey(shard), limits.leaseMs);
+    const outcome = await masters.tryLock(lockKey(shard), limits.leaseMs, asker());
     if (outcome.kind !== 'granted') return outcome.kind;
     const lease: Lease = { shard, hold: outcome.hold, until: endOf(startedAt), released: false };
     if (closed || left(lease) <= limits.marginMs) {

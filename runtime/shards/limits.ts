@@ -15,6 +15,8 @@ export interface ShardLimits {
   readonly suspectMs: number;
   /** Silence after which a member counts as dead and its shards are given away. */
   readonly deadMs: number;
+  /** Silence after which a member counts as dead whose connection the server has seen end. Two beats: a live one is back by then. */
+  readonly goneMs: number;
   /** Pause before the next try for a lock that somebody else holds. */
   readonly lockRetryMs: number;
   /** Pause before the host is asked again to open a shard that it failed to open. */
@@ -34,6 +36,7 @@ export const SHARD_LIMITS: ShardLimits = {
   heartbeatMs: 250,
   suspectMs: 1_500,
   deadMs: 3_000,
+  goneMs: 500,
   lockRetryMs: 100,
   openRetryMs: 500,
   buryMs: 60_000,
@@ -49,7 +52,8 @@ export function checkLimits(limits: ShardLimits): void {
     'L4: a lease renewed in time never falls below the margin',
   );
   invariant(
-    limits.heartbeatMs < limits.suspectMs && limits.suspectMs < limits.deadMs,
+    limits.heartbeatMs < limits.suspectMs && limits.suspectMs < limits.deadMs && limits.goneMs <= limits.deadMs,
     'L1: alive, then suspect, then dead',
   );
+  invariant(limits.goneMs >= 2 * limits.heartbeatMs, 'L1: a member that reconnects at once is not taken for gone');
 }

@@ -3,6 +3,9 @@
 //
 // Silence is counted in what we could have heard: a pause of ours (a stalled loop, a frozen process, a server away) adds at
 // most two beats to it. Otherwise everybody would look dead to a worker that wakes up.
+//
+// The server knows more than silence tells: it sees a connection end within microseconds of the process that held it. A
+// member whose connection is closed and which has been silent for the time that a reconnection takes is gone.
 
 import type { ShardLimits } from './limits.ts';
 
@@ -25,7 +28,7 @@ export interface Sign {
   readonly worker: string;
   /** Changes with each beat. */
   readonly mark: string;
-  /** What is known of its connection when it is first seen: an open one proves life, a closed one the opposite. */
+  /** What the server says of the connection of its last beat, where it was asked. */
   readonly connection: 'open' | 'closed' | 'unknown';
 }
 
@@ -33,6 +36,8 @@ export interface Judgement {
   readonly liveness: Liveness;
   /** Counted silence in ms. */
   readonly silentMs: number;
+  /** True when the server says that its connection is closed. */
+  readonly gone: boolean;
   /** True once we heard it ourselves. An entry that was merely found may be of a worker long gone. */
   readonly proven: boolean;
 }
@@ -59,10 +64,11 @@ export function createObserver(
   function take(sign: Sign, elapsedMs: number): Judgement {
     const known = members.get(sign.worker);
     if (known === undefined) {
-      const silentMs = sign.connection === 'closed' ? limits.deadMs : 0;
+      const gone = sign.connection === 'closed'; // Of an entry that is merely found: its process ended before we came.
+      const silentMs = gone ? limits.deadMs : 0;
       const fresh = { mark: sign.mark, silentMs, proven: sign.connection === 'open', detector: detectorOf(limits) };
       members.set(sign.worker, fresh);
-      return { liveness: fresh.detector.level(silentMs), silentMs, proven: fresh.proven };
+      return { liveness: fresh.detector.level(silentMs), silentMs, gone, proven: fresh.proven };
     }
     known.silentMs += elapsedMs;
     if (known.mark !== sign.mark) {
@@ -71,7 +77,9 @@ export function createObserver(
       known.silentMs = 0;
       known.proven = true;
     }
-    return { liveness: known.detector.level(known.silentMs), silentMs: known.silentMs, proven: known.proven };
+    const { silentMs, proven } = known;
+    const gone = sign.connection === 'closed' && silentMs >= limits.goneMs;
+    return { liveness: gone ? 'dead' : known.detector.level(silentMs), silentMs, gone, proven };
   }
 
   return {

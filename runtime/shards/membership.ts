@@ -48,9 +48,13 @@ export interface Look {
 }
 
 export interface Membership {
+  /** New with each process. */
+  readonly incarnation: string;
+  /** The process whose place was taken. Undefined where there was none, or where its connection was not seen to end. */
+  replaced(): string | undefined;
   /** Takes the place of this worker. Throws OperatingError `worker-id-taken` when another process lives there. */
   join(): Promise<void>;
-  /** Beats once and looks around. Throws `worker-id-taken` when displaced. One round trip, a second for newcomers. */
+  /** Beats once and looks around. Throws `worker-id-taken` when displaced. One round trip, a second for newcomers and the silent. */
   look(): Promise<Look>;
   /** From the next beat on the entry says that this worker gives up its shards. */
   markLeaving(): void;
@@ -80,7 +84,9 @@ export function createMembership(options: MembershipOptions): Membership {
   const prefix = JSON.stringify({ incarnation }).slice(0, -1);
   const observer = createObserver(limits);
   const deadSince = new Map<string, number>();
-  const seen = new Set<string>();
+  /** Member → mark at the last look. The server is asked about who is new, or has not been heard of since. */
+  const seen = new Map<string, string>();
+  let predecessor: string | undefined;
   let state: MemberEntry['state'] = 'active';
   let seq = 0;
   let startedAt = 0;
@@ -134,8 +140,12 @@ export function createMembership(options: MembershipOptions): Membership {
     let found = await readEntry();
     let sameSince = clock.monotonic();
     for (;;) {
-      const free = found === '' || clock.monotonic() - sameSince >= limits.deadMs || (await isClosed(found));
-      if (free && (await run('join', join(keys, worker, found, await entryText())))) return;
+      const closed = found !== '' && (await isClosed(found));
+      const free = found === '' || closed || clock.monotonic() - sameSince >= limits.deadMs;
+      if (free && (await run('join', join(keys, worker, found, await entryText())))) {
+        if (closed) predecessor = parseEntry(found)?.incarnation;
+        return;
+      }
       await pause(clock, JOIN_LOOK_MS);
       const now = await readEntry();
       if (now === found) continue;
@@ -183,12 +193,12 @@ export function createMembership(options: MembershipOptions): Membership {
       const entry = parseEntry(text);
       return entry === undefined ? [] : [{ name, entry }];
     });
-    for (const name of seen) if (!entries.some((present) => present.name === name)) seen.delete(name);
-    const newcomers = entries.filter(({ name }) => !seen.has(name));
-    const known = newcomers.length === 0 ? [] : await connectionsOf(newcomers.map(({ entry }) => entry));
-    for (const { name } of newcomers) seen.add(name);
+    for (const name of seen.keys()) if (!entries.some((present) => present.name === name)) seen.delete(name);
+    const asked = entries.filter(({ name, entry }) => seen.get(name) === undefined || seen.get(name) === markOf(entry));
+    const known = asked.length === 0 ? [] : await connectionsOf(asked.map(({ entry }) => entry));
+    for (const { name, entry } of entries) seen.set(name, markOf(entry));
     const signs = entries.map(({ name, entry }): Sign => {
-      const index = newcomers.findIndex((newcomer) => newcomer.name === name);
+      const index = asked.findIndex((one) => one.name === name);
       return { worker: name, mark: markOf(entry), connection: name === worker ? 'open' : (known[index] ?? 'unknown') };
     });
     const judgements = observer.observe(signs, at);
@@ -212,6 +222,8 @@ export function createMembership(options: MembershipOptions): Membership {
   }
 
   return {
+    incarnation,
+    replaced: () => predecessor,
     join: joinPlace,
     look,
     markLeaving() {

@@ -90,6 +90,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   const holdings = createHoldings({
     ...{ shards, host: options.host, masters: options.masters, limits, clock, note },
     lockKey: (shard) => shardKeys(namespace, shard).lock,
+    asker: () => ({ holder: membership.incarnation, gone: goneOf(members, membership.replaced()) }),
     isOurs: (shard) => isOurs(shard),
     onClosed: () => wake.abort(),
   });
@@ -216,6 +217,12 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     members: () => members,
   };
 }
+
+/** Processes whose connections the server has seen end, and which were not heard of since. */
+const goneOf = (members: readonly MemberView[], replaced: string | undefined): readonly string[] => [
+  ...(replaced === undefined ? [] : [replaced]),
+  ...members.filter(({ liveness, gone }) => liveness === 'dead' && gone).map(({ incarnation }) => incarnation),
+];
 
 const membershipOptions = ({ namespace, worker, weight = 1, version = '', stats = () => ({}) }: OwnershipOptions) => ({
   ...{ namespace, worker, weight, version, stats },

@@ -28,5 +28,7 @@ declare module 'redlock' {
     lock(resource: string, ttlMs: number): Promise<Lock>;
     extend(lock: Lock, ttlMs: number): Promise<Lock>;
     unlock(lock: Lock): Promise<void>;
+    /** Makes the value of a new lock. */
+    _random(): string;
   }
 }

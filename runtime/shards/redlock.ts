@@ -1,16 +1,18 @@
 // Lock masters: the only file that knows redlock. They decide who may *claim* a shard and are never evidence for a commit (L2).
 //
 // redlock 4.2.0 throws one LockError for *held elsewhere* and for *no answer*; the votes tell them apart, so each call runs
-// over servers of its own that count them. Five more of its habits are undone here:
+// over servers of its own that count them. Six more of its habits are undone here:
 //   - a try that fails to extend also unlocks: one late reply would cost a worker every shard. Extending has no unlock.
 //   - it never returns to a master that was away: extending also sets the lock where no lock is, so a master that comes
 //     back, even empty, counts again. Somebody else's lock there still refuses.
 //   - an unlock without a majority rejects a promise nobody listens to when it was part of a failed try.
 //   - it judges expiry by the wall clock: a jump would lose every lock (T2). The lease judges by the monotonic clock.
 //   - it waits for the reply of every master: the lock profile's deadline bounds that (one frozen of three: 150 ms).
+//   - its values are random, so that nobody can tell whose a lock is: ours begin with the holder. A lock of a process that
+//     is known to be gone is taken over instead of waited for. Were it alive after all, its next commit would be fenced (L3).
 
 import Redlock, { type Lock, type LockServer, type Options } from 'redlock';
-import { pause, systemClock } from '../clock.ts';
+import { type Clock, pause, systemClock } from '../clock.ts';
 import { type Connection, type ConnectOptions, openConnection } from '../redis/connection.ts';
 import { replyWord } from '../redis/failure.ts';
 
@@ -28,9 +30,18 @@ export type LockOutcome =
 /** `lost` is certain: somebody else's lock stands at a majority. After `unknown` the lock lives at least until its last confirmed end. */
 export type ExtendOutcome = 'extended' | 'lost' | 'unknown';
 
+/** Who asks for a lock, and whose locks need not be waited for. Names are of processes, not of workers: new with each start. */
+export interface LockAsker {
+  readonly holder: string;
+  readonly gone: readonly string[];
+}
+
 export interface LockMasters {
-  /** Tries once, for `leaseMs`. One round trip to every master, at most the lock profile's deadline. Never rejects. */
-  tryLock(key: string, leaseMs: number): Promise<LockOutcome>;
+  /**
+   * Tries once, for `leaseMs`. One round trip to every master, two where somebody is gone, each at most the lock profile's
+   * deadline. Never rejects.
+   */
+  tryLock(key: string, leaseMs: number, asker: LockAsker): Promise<LockOutcome>;
   /** Makes the lock live `leaseMs` from now. Cost as `tryLock`. Never rejects. */
   extend(hold: Hold, leaseMs: number): Promise<ExtendOutcome>;
   /** True when a majority confirmed; otherwise the lock ends by itself within a lease. Never rejects. */
@@ -53,17 +64,19 @@ export async function connectLockMasters(urls: readonly string[], options: Conne
     await Promise.all(connections.map((connection) => connection.close()));
     throw error;
   }
-  return lockMastersOver(connections);
+  return lockMastersOver(connections, options.clock);
 }
 
 /** Over connections of the `lock` profile, which it closes. */
-export function lockMastersOver(connections: readonly Connection[]): LockMasters {
+export function lockMastersOver(connections: readonly Connection[], clock: Clock = systemClock): LockMasters {
   const quorum = quorumOf(connections.length);
 
   return {
-    async tryLock(key, leaseMs) {
+    async tryLock(key, leaseMs, { holder, gone }) {
+      if (gone.length > 0) await removeLocks(connections, key, gone);
       const votes = countedVotes(connections);
       const redlock = instance(votes.servers, {});
+      redlock._random = () => `${holder}:${clock.nonce(VALUE_BYTES)}`;
       try {
         const lock = await redlock.lock(key, leaseMs);
         return { kind: 'granted', hold: { key, lock } };
@@ -100,6 +113,26 @@ const READY_WITHIN_MS = 5_000;
 const OTHERS_WITHIN_MS = 300;
 
 const quorumOf = (servers: number): number => Math.floor(servers / 2) + 1;
+
+const VALUE_BYTES = 16;
+const GONE_MAX = 16; // More at once than that wait for the lease; the call stays small.
+const REMOVE_OF = `
+  local value = redis.call('get', KEYS[1])
+  for _, holder in ipairs(ARGV) do
+    if value and string.sub(value, 1, #holder + 1) == holder .. ':' then return redis.call('del', KEYS[1]) end
+  end
+  return 0
+`;
+
+/** Removes the lock where one of `holders` set it. A master that does not answer keeps it until the lease ends. */
+async function removeLocks(connections: readonly Connection[], key: string, holders: readonly string[]): Promise<void> {
+  const named = holders.slice(0, GONE_MAX);
+  await Promise.allSettled(
+    connections.map((connection) =>
+      connection.call('EVAL', (redis) => redis.call('EVAL', REMOVE_OF, '1', key, ...named)),
+    ),
+  );
+}
 
 const NO_UNLOCK = 'return #KEYS';
 const EXTEND_OR_SET = `

@@ -212,6 +212,15 @@ t.test('L1: a silent member is suspected, then dead; an observer that slept accu
   );
   t.match(others.get('ordering.2'), { liveness: 'dead' }, 'the server knows that its connection is closed');
   t.match(others.get('ordering.3'), { liveness: 'alive', proven: false }, 'found, not heard');
+
+  const closed = createObserver(SHARD_LIMITS);
+  const seen = (mark: string, connection: 'open' | 'closed' | 'unknown', at: number) =>
+    closed.observe([{ worker: 'ordering.1', mark, connection }], at).get('ordering.1');
+  seen('a:1', 'open', 0);
+  t.match(seen('a:2', 'unknown', 250), { liveness: 'alive', gone: false });
+  t.match(seen('a:2', 'closed', 500), { liveness: 'alive', gone: false }, 'it may be about to reconnect');
+  t.match(seen('a:2', 'closed', 750), { liveness: 'dead', gone: true });
+  t.match(seen('a:3', 'unknown', 1_000), { liveness: 'alive', gone: false }, 'it did reconnect');
 });
 
 t.test('L1: observers that disagree on a death do not publish back and forth', async (t) => {
@@ -228,7 +237,7 @@ t.test('L1: observers that disagree on a death do not publish back and forth', a
       server: '',
       client: 0,
     },
-    ...{ stats: {}, liveness: 'alive', silentMs: 0, proven: true },
+    ...{ stats: {}, liveness: 'alive', silentMs: 0, gone: false, proven: true },
     ...extra,
   });
   const plan = (current: Assignment | undefined, members: MemberView[]): Assignment | undefined =>
@@ -290,13 +299,31 @@ t.test('L1: shards, hash and time scale are recorded at first start; another num
   await t.rejects(agreeConfig(admin, ns, { shards: 0, timeScale: 1 }), { code: 'bad-setting' });
 });
 
+const asker = { holder: 'here', gone: [] };
+
+t.test('L2: a lock of a process that is known to be gone is taken over, any other is waited for', async (t) => {
+  const masters = await connectLockMasters([server.url]);
+  t.teardown(() => masters.close());
+  const [gone, alive] = [
+    await masters.tryLock('lock:g', 2_000, asker),
+    await masters.tryLock('lock:h', 2_000, { holder: 'her', gone: [] }),
+  ];
+  t.match([gone, alive], [{ kind: 'granted' }, { kind: 'granted' }]);
+  const rival = { holder: 'there', gone: ['nobody', 'here'] };
+  t.match(await masters.tryLock('lock:h', 2_000, rival), { kind: 'held' }, 'a name that only begins alike is another');
+  t.match(await masters.tryLock('lock:g', 2_000, { ...rival, gone: [] }), { kind: 'held' });
+  t.match(await masters.tryLock('lock:g', 2_000, rival), { kind: 'granted' });
+  if (gone.kind !== 'granted') return;
+  t.equal(await masters.extend(gone.hold, 2_000), 'lost', 'who was taken for gone and is not hears of it');
+});
+
 t.test('L2: the lock tells granted, held, lost and unknown apart', async (t) => {
   const masters = await connectLockMasters([server.url]);
   const rival = await connectLockMasters([server.url]);
   t.teardown(() => Promise.all([masters.close(), rival.close()]));
-  const granted = await masters.tryLock('lock:a', 2_000);
+  const granted = await masters.tryLock('lock:a', 2_000, asker);
   if (granted.kind !== 'granted') return t.fail(`got ${granted.kind}`);
-  t.match(await rival.tryLock('lock:a', 2_000), { kind: 'held' });
+  t.match(await rival.tryLock('lock:a', 2_000, asker), { kind: 'held' });
   t.equal(await masters.extend(granted.hold, 2_000), 'extended');
 
   const wall = Date.now;
@@ -308,7 +335,7 @@ t.test('L2: the lock tells granted, held, lost and unknown apart', async (t) => 
 
   await admin.redis.del('lock:a');
   t.equal(await masters.extend(granted.hold, 2_000), 'extended', 'a master that lost the lock gets it again');
-  t.match(await rival.tryLock('lock:a', 2_000), { kind: 'held' });
+  t.match(await rival.tryLock('lock:a', 2_000, asker), { kind: 'held' });
   await admin.redis.set('lock:a', 'somebody', 'PX', 60_000);
   t.equal(await masters.extend(granted.hold, 2_000), 'lost');
   t.equal(await masters.unlock(granted.hold), false);
@@ -326,7 +353,7 @@ t.test(
     });
     servers[0]?.signal('SIGSTOP');
     const started = systemClock.monotonic();
-    const granted = await masters.tryLock('lock:b', 3_000);
+    const granted = await masters.tryLock('lock:b', 3_000, asker);
     if (granted.kind !== 'granted') return t.fail(`got ${granted.kind}`);
     t.equal(await masters.extend(granted.hold, 3_000), 'extended');
     const took = systemClock.monotonic() - started;
@@ -334,7 +361,7 @@ t.test(
 
     await servers[1]?.kill();
     t.equal(await masters.extend(granted.hold, 3_000), 'unknown', 'too few answers to say lost');
-    t.match(await masters.tryLock('lock:c', 3_000), { kind: 'unknown' });
+    t.match(await masters.tryLock('lock:c', 3_000, asker), { kind: 'unknown' });
     t.equal(await askValue(servers[2], 'lock:b'), true, 'a failed extension does not unlock');
     servers[0]?.signal('SIGCONT');
     await until('the majority is back', async () => (await masters.extend(granted.hold, 3_000)) === 'extended');
@@ -359,6 +386,7 @@ t.test(
       limits: quick,
       clock: systemClock,
       lockKey: (shard) => `lock:${shard}`,
+      asker: () => asker,
       onLost: (shard, why) => lost.push(`${shard} ${why}`),
     });
     t.teardown(async () => {
@@ -422,6 +450,7 @@ function arena(
   ns: string,
   shards: number,
   lockUrls: readonly string[] = [url],
+  limits: ShardLimits = quick,
 ): Arena {
   const all: Worker[] = [];
   const overlaps: string[] = [];
@@ -445,7 +474,7 @@ function arena(
         connection,
         masters,
         hasher,
-        limits: quick,
+        limits,
         onDisplaced: (error) => displaced.push(error),
         host: {
           async open(shard) {
@@ -542,6 +571,28 @@ t.test('L1: the shards of a crashed worker go to the others once it is dead, and
   t.same([...again.open].sort(), own, 'its own shards');
   t.same(overlaps, []);
 });
+
+t.test(
+  'L2: a crash that the server saw is waited for neither by dead limit nor by lease, also by the same id',
+  async (t) => {
+    const slow = { ...quick, leaseMs: 120_000, suspectMs: 60_000, deadMs: 120_000, goneMs: 100 };
+    const { worker, overlaps } = arena(t, server.url, 'gone', 8, [server.url], slow);
+    const a = await worker('ordering.1');
+    const b = await worker('ordering.2');
+    await until('the two share', () => a.open.size === 4 && b.open.size === 4);
+    const own = [...b.open].sort();
+    await b.crash();
+    await until('the other takes over', () => a.open.size === 8);
+    const again = await worker('ordering.2');
+    await until('the two share again', () => a.open.size === 4 && again.open.size === 4);
+    t.same([...again.open].sort(), own);
+    await again.crash();
+    const third = await worker('ordering.2'); // Before anybody missed it: nothing moves.
+    await until('its own shards, at once', () => third.open.size === 4);
+    t.same([...third.open].sort(), own);
+    t.same(overlaps, []);
+  },
+);
 
 t.test(
   'L1: a second live process under one id refuses to start; one that loses its id gives everything up',
