@@ -31,8 +31,8 @@ const VERBS = {
   redis: async ([file, ...args]) => {
     if (file === undefined) throw new Failure(USAGE, 2);
     await prepare({ build: true });
-    // Asking for help needs no server.
-    if (!args.includes('--help')) Object.assign(process.env, await redisOnPath());
+    const asksForHelp = args.some((argument) => ['help', '--help', '-h'].includes(argument)); // It needs no server.
+    if (!asksForHelp) Object.assign(process.env, await redisOnPath());
     return program(file, args);
   },
   install: () => prepare({ build: false }),

@@ -31,7 +31,12 @@ export interface Intake {
 const REPEAT_ONCE_AFTER_MS = 50; // After an unknown outcome a repeat under the same id tells what happened (M1).
 const TIMEOUT_MS_MAX = 60_000;
 
+/** Throws OperatingError `bad-setting` for bounds of a mailbox that are no whole numbers from 1 on. */
 export function intake(doors: IntakeDoors): Intake {
+  for (const [name, bound] of Object.entries(doors.mailbox ?? {})) {
+    if (bound !== undefined && !(Number.isSafeInteger(bound) && bound > 0))
+      throw new OperatingError('bad-setting', `mailbox.${name} is a whole number from 1 on, not ${bound}`);
+  }
   /** Who waits for the answer to a command; one command may be asked several times at once. */
   const waiters = new Map<string, Set<(answer: Answer) => void>>();
   let listening: Promise<void> | undefined;

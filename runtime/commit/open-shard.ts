@@ -46,7 +46,8 @@ export interface OpenShardDoors {
   readonly onLost: (shard: number, loss: Loss, why: unknown) => void;
 }
 
-const IN_HAND_MAX = 2 * inboxBatchMax; // Entries a shard may have taken and not handled: it wants no more above one batch.
+// Entries a shard may have taken and not handled: those of the turn under way, and what it takes while it has under a batch.
+const IN_HAND_MAX = commitStepsMax / 2 + 2 * inboxBatchMax;
 const STALE_TURNS_MAX = 20; // Verdicts that send work back, in a row: past it the belief is beyond repair and is claimed anew.
 
 export class OpenShard implements EffectDoor {

@@ -7,10 +7,10 @@ local function begin(keys, args)
   if not owns(keys[1], args[1]) then return { 'FENCED' } end
   local reply = { 'OK' }
   for i = 2, #args, 3 do
-    local number, _, late = attempt_of(redis.call('HGET', keys[4], args[i]))
-    local open = redis.call('HEXISTS', keys[3], args[i]) == 1 and number == tonumber(args[i + 1])
+    local attempt, _, late = attempt_of(redis.call('HGET', keys[4], args[i]))
+    local open = redis.call('HEXISTS', keys[3], args[i]) == 1 and attempt == tonumber(args[i + 1])
     if open then
-      redis.call('HSET', keys[4], args[i], whole(number + 1) .. 'r' .. late)
+      redis.call('HSET', keys[4], args[i], whole(attempt + 1) .. 'r' .. late)
       redis.call('ZADD', keys[2], args[i + 2], 'e|' .. args[i])
     end
     reply[#reply + 1] = open and '1' or '0'

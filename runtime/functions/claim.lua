@@ -49,7 +49,7 @@ local function claim(keys, args)
   end
 
   head = head + 1
-  redis.call('XADD', keys[3], '0-' .. whole(head), 'h', entry_head('claimed', token, whole(now), args[3], '0'))
+  redis.call('XADD', keys[3], '0-' .. whole(head), 'h', entry_head('claimed', token, whole(now), args[3], '0', ''))
   -- Token and line first: a commit looks only at these two.
   redis.call('HSET', keys[1], 'token', token, 'line', line_of(whole(head), '-', string.sub(below, 3), parked, whole(now), ''), 'counter', whole(counter),
     'worker', args[3], 'group', token, 'claimed', whole(now), 'oldest', oldest, 'tries', tries, 'found', found,

@@ -36,7 +36,7 @@ local function parse_step(call, at)
   local id, message, answer = args[at + 1], args[at + 2], args[at + 6]
   local step = {
     kind = kind, cause = cause, key = key, actor = string.sub(call.keys[key], call.actor_at), before = before, after = after,
-    left = left, entered = entered, id = id, message = message ~= '' and message, snapshot = args[at + 3], record = args[at + 4],
+    left = left, entered = entered, id = id, message = message, snapshot = args[at + 3], record = args[at + 4],
     body = args[at + 5], answer = answer ~= '' and answer, place = false, position = false, generation = false,
   }
   at = at + 7
@@ -247,7 +247,6 @@ local function write_parking(call, step)
   end
 end
 
-
 -- The state sets (C1). Most steps leave one state and enter one.
 local function write_index(keys, actor, now, left, entered)
   local set = counts[left]
@@ -265,18 +264,17 @@ local function write_index(keys, actor, now, left, entered)
 end
 
 -- Appends to the journal, right above its head, and to the actor's list of positions (C2), and keeps what a caller is answered
--- (M6). Returns the new head.
-local function write_journal(keys, head, place, kind, token, now, actor, sequence, message, body, answer)
-  local facts = entry_head(kind, token, now, actor, sequence)
-  if message then facts = facts .. ' ' .. message end
+-- (M6). Returns the new head. Plain arguments, since a table for each step would cost as much as a command. `positions`: key of
+-- the list, false for an actor that does not exist; `field`: of the dedupe record, where there is an answer.
+local function write_journal(keys, head, positions, facts, body, answer, field)
   head = whole(tonumber(head) + 1)
   if answer then
     redis.call('XADD', keys[JOURNAL], '0-' .. head, 'h', facts, 'b', body, 'r', answer)
-    redis.call('HSET', keys[DEDUPE], actor .. '|' .. message, answer)
+    redis.call('HSET', keys[DEDUPE], field, answer)
   else
     redis.call('XADD', keys[JOURNAL], '0-' .. head, 'h', facts, 'b', body)
   end
-  if sequence ~= '0' then redis.call('RPUSH', keys[place + 1], head) end
+  if positions then redis.call('RPUSH', positions, head) end
   return head
 end
 
@@ -320,8 +318,9 @@ local function write_step(call, step)
   if not moves then write_parking(call, step) end
   write_actor(call, step, actor, moves)
   if step.body ~= '' then
-    call.head = write_journal(call.keys, call.head, step.key, kind, call.token, call.now, step.actor, step.after, step.message,
-      step.body, step.answer)
+    local facts = entry_head(kind, call.token, call.now, step.actor, step.after, step.message)
+    local positions = step.after ~= '0' and call.keys[step.key + 1]
+    call.head = write_journal(call.keys, call.head, positions, facts, step.body, step.answer, step.actor .. '|' .. step.message)
   end
   -- Before the timers: one that its own step arms again is a new row under the old name.
   if kind ~= 'C' and step.cause ~= 'I' then consume(call, step) end
@@ -358,21 +357,21 @@ local function commit_one(keys, args, read, now)
   local place, before, after, left, entered = string.match(args[FIRST_STEP], '^MI (%d+) (%d+) (%d+) (%S+) (%S+)$')
   if not place or before == '0' then return nil end
   place = number(place)
-  local facts = redis.call('HMGET', keys[place], 'line', 'open')
-  if not facts[1] or not facts[2] or facts[2] == '0' then return nil end
-  local sequence, last = string.match(facts[1], '^(%d+) (%d+)')
-  local id, message, answer = args[FIRST_STEP + 1], args[FIRST_STEP + 2], args[FIRST_STEP + 6]
+  local stored = redis.call('HMGET', keys[place], 'line', 'open')
+  local id, message, body, answer = args[FIRST_STEP + 1], args[FIRST_STEP + 2], args[FIRST_STEP + 5], args[FIRST_STEP + 6]
+  if not stored[1] or not stored[2] or stored[2] == '0' or body == '' then return nil end
+  local sequence, last = string.match(stored[1], '^(%d+) (%d+)')
   local position_text = string.sub(id, 3)
   local position = tonumber(position_text)
   if sequence ~= before or position <= tonumber(last) or position ~= tonumber(read) + 1 then return nil end -- C2, M2
 
   local actor = string.sub(keys[place], string.find(keys[OWNER], '}', 1, true) + 4)
   redis.call('XGROUP', 'SETID', keys[INBOX], args[1], id)
-  redis.call('HSET', keys[place], 'line', after .. ' ' .. position_text .. ' ' .. now, 'open', whole(number(facts[2]) - 1),
+  redis.call('HSET', keys[place], 'line', after .. ' ' .. position_text .. ' ' .. now, 'open', whole(number(stored[2]) - 1),
     'snap', args[FIRST_STEP + 3], 'rec', args[FIRST_STEP + 4])
   write_index(keys, actor, now, left, entered)
-  local body = args[FIRST_STEP + 5]
-  local head = write_journal(keys, args[3], place, 'M', args[1], now, actor, after, message, body, answer ~= '' and answer)
+  local facts = entry_head('M', args[1], now, actor, after, message)
+  local head = write_journal(keys, args[3], keys[place + 1], facts, body, answer ~= '' and answer, actor .. '|' .. message)
   redis.call('INCRBY', keys[BACKLOG], '-1')
   redis.call('HSET', keys[OWNER], 'line', line_of(head, args[2], position_text, '0', now, 'COMMITTED'))
   return 'OK ' .. head .. ' COMMITTED'

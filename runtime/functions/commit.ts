@@ -74,7 +74,7 @@ export function commit(keys: ShardKeys, request: CommitRequest): Call<CommitRepl
   return builder.call(request);
 }
 
-/** Puts steps into keys and arguments: few of either, since each costs both ends more than a hundred bytes do. */
+/** Puts steps into keys and arguments: short facts in one head, long texts by themselves (common.lua says what each costs). */
 class Builder {
   readonly #keys: ShardKeys;
   readonly #names: string[];

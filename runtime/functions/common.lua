@@ -38,8 +38,8 @@ local function owns(owner, token) return redis.call('HGET', owner, 'token') == t
 -- `<attempt><r while running><l when nobody waits any more>` (E1).
 local function attempt_of(text)
   if not text then return 0, '', '' end
-  local number, running, late = string.match(text, '^(%d+)(r?)(l?)$')
-  return tonumber(number), running, late
+  local attempt, running, late = string.match(text, '^(%d+)(r?)(l?)$')
+  return tonumber(attempt), running, late
 end
 
 -- Appends what must be admitted to an inbox and counts it, for the shard and for the actor (M1). Ids are gapless and made here
@@ -54,8 +54,10 @@ end
 
 -- Head of a journal entry: kind, token, time, actor and its sequence (or worker and 0), and the id of the message that caused
 -- it. The body stands in `b`, the dedupe record with what its caller is answered in `r`.
-local function entry_head(kind, token, now, who, sequence)
-  return kind .. ' ' .. token .. ' ' .. now .. ' ' .. who .. ' ' .. sequence
+local function entry_head(kind, token, now, who, sequence, message)
+  local head = kind .. ' ' .. token .. ' ' .. now .. ' ' .. who .. ' ' .. sequence
+  if message == '' then return head end
+  return head .. ' ' .. message
 end
 
 -- The owner's line: what every commit changes, in one field. Journal head, id of the last call of this claim, position read up

@@ -6,10 +6,10 @@
 -- Reply  {'SETTLED'} | {'RETRY'} | {'LATE'} (left open for a commit of kind L) | {'GONE'} | {'FENCED'}     Cost O(1)
 local function finish(keys, args)
   if not owns(keys[1], args[1]) then return { 'FENCED' } end
-  local number, _, late = attempt_of(redis.call('HGET', keys[6], args[2]))
-  if redis.call('HEXISTS', keys[5], args[2]) == 0 or number ~= tonumber(args[3]) then return { 'GONE' } end
+  local attempt, _, late = attempt_of(redis.call('HGET', keys[6], args[2]))
+  if redis.call('HEXISTS', keys[5], args[2]) == 0 or attempt ~= tonumber(args[3]) then return { 'GONE' } end
   if args[4] == 'retry' then
-    if number > 0 then redis.call('HSET', keys[6], args[2], whole(number) .. late) end -- 0: put off before its first try.
+    if attempt > 0 then redis.call('HSET', keys[6], args[2], whole(attempt) .. late) end -- 0: put off before its first try.
     redis.call('ZADD', keys[4], args[5], 'e|' .. args[2])
     return { 'RETRY' }
   end

@@ -332,7 +332,13 @@ t.test(
     const before = await shard.dump();
     const head = shard.head;
     const sets = { left: [`${keys.actors}:x`], entered: [`${keys.actors}:y`, `${keys.actors}:z`] };
-    for (const more of [{}, { answer: '"done"' }, sets, { left: sets.entered, entered: sets.left, answer: '"done"' }]) {
+    for (const more of [
+      {},
+      { answer: '"done"' },
+      { messageId: 'a|b c\nd' },
+      sets,
+      { left: sets.entered, entered: sets.left, answer: '"done"' },
+    ]) {
       const plain = moved(A, entry, 1, { messageId: 'second', ...more });
       t.same(await shard.commit([plain], { call: 'c', head }), ok(head + 1, 'COMMITTED'));
       const short = await shard.dump();
@@ -391,6 +397,15 @@ t.test('M1: send answers accepted, duplicate, key reused or full; full is for ca
   await shard.verdicts(moved(A, '0-2', 1), moved(A, '0-3', 2));
   t.equal((await ask('fourth')).kind, 'full', 'they count, though');
   t.same(await shard.backlog(), { '*': '3', [A]: '2', [B]: '1' });
+});
+
+t.test('M1: bounds that are no whole numbers are refused before anything is written', async (t) => {
+  const shard = await withActor();
+  const before = await shard.dump();
+  for (const more of [{ perActorMax: 2.5 }, { perShardMax: Number.POSITIVE_INFINITY }])
+    await t.rejects(run(send(shard.keys, trialCommand(A, 'second', more))), { code: 'bad-setting' });
+  t.same(await shard.dump(), before);
+  t.equal(await shard.accept(A, 'second'), '0-2', 'and the bounds of before still hold');
 });
 
 t.test('M1: what is acknowledged, trimmed or read again does not disturb the counters', async (t) => {

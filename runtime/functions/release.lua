@@ -9,7 +9,7 @@ local function release(keys, args)
   local head, _, read, parked = parse_line(owner[2])
   local now = whole(reading(args[3]))
   head = tonumber(head) + 1
-  redis.call('XADD', keys[2], '0-' .. whole(head), 'h', entry_head('released', args[1], now, owner[3], '0'))
+  redis.call('XADD', keys[2], '0-' .. whole(head), 'h', entry_head('released', args[1], now, owner[3], '0', ''))
   -- A token of its own for the free shard: a claim compares with what it read (L2). Nobody failed, so nothing is counted (M5).
   redis.call('HSET', keys[1], 'token', owner[1] .. ':free-' .. args[2], 'line', line_of(whole(head), '-', read, parked, now, ''),
     'worker', '', 'tries', 0)

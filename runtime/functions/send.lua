@@ -5,12 +5,13 @@
 --        2 what the dedupe record begins with: `reading digest `. The reading, in ms, is when it was accepted, for the age of its
 --        answer; nothing is decided by it. The digest is of the command
 --        3 `actor|message id`    4 body
--- Reply  'ACCEPTED position' | {'DUPLICATE', answer or ''} | 'REUSED' | 'FULL actor' | 'FULL shard'     Cost O(1)
+-- Reply  'BAD what' (nothing is written) | 'ACCEPTED position' | {'DUPLICATE', answer or ''} | 'REUSED' | 'FULL actor' | 'FULL shard'     Cost O(1)
 local limits, per_actor, per_shard = '', 0, 0 -- As last told, and what that says: callers tell the same again and again.
 
 local function send(keys, args)
   if args[1] ~= limits then
     local actor, shard = string.match(args[1], '^(%d+) (%d+)$')
+    if not actor then return 'BAD limits' end
     limits, per_actor, per_shard = args[1], tonumber(actor), tonumber(shard)
   end
   local record, field = args[2], args[3]

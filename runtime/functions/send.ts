@@ -1,5 +1,6 @@
 // Wrapper of send.lua: intake from callers (M1, M6).
 
+import { OperatingError } from '../errors.ts';
 import type { ActorId } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
 import { type Call, fcall, unexpected } from './call.ts';
@@ -40,6 +41,8 @@ export function send(keys: ShardKeys, request: SendRequest): Call<SendReply> {
           return { kind: 'key-reused' };
         case 'FULL':
           return { kind: 'full' };
+        case 'BAD':
+          throw new OperatingError('bad-setting', `send: ${detail} of the mailbox are whole numbers`);
         default:
           return unexpected('send', word);
       }

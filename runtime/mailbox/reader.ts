@@ -1,8 +1,8 @@
 // The reader: one read over the inboxes of all shards that a worker owns, on a socket of its own, blocking when it is idle.
 //
 // It reads and takes nothing: entries are taken from the shard's consumer group by the commit that handles them, so an owner
-// that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read is sent when what
-// was given has been stepped and not yet committed: what arrives for a shard meanwhile shares its next commit (C4).
+// that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read is sent in the
+// next turn of the event loop, while commits are on their way: what arrives for a shard meanwhile shares its next one (C4).
 
 import { type Clock, pause } from '../clock.ts';
 import { streamId } from '../ids.ts';

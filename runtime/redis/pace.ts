@@ -4,7 +4,8 @@
 // alone it then returns. Measured over 64 streams on Redis 7.0: 160 µs to begin a block, 80 µs for a read that finds 16
 // entries, 50 µs for one that finds none. So a busy reader does not block; one that finds little a few times in a row does.
 // A pause of a millisecond between two looks, for more entries to a read, lost a tenth of the transitions per second at 64
-// clients and an eighth at 16: while it lasts nobody works.
+// clients and an eighth at 16: while it lasts nobody works. The price is paid in Redis: four readers at 4,000 entries per
+// second took a third of its core instead of a sixth.
 
 const BUSY_STREAMS = 4;
 const LOOKS = 4;
