@@ -953,4 +953,16 @@ async function lookedAfter(t: Test, dataDir: string, acks: string, orders: numbe
   t.ok(JSON.parse(timers.out).timers.length > 0);
   t.equal(JSON.parse(listed.out).total, orders);
   t.match(redrive, { code: 1, err: /not parked/ });
+
+  const [unknown, nowhere, usage] = await Promise.all([
+    run(dataDir, 'shards', 'pin', 'ord:7', 'ordering.9'),
+    run(dataDir, 'shards', 'pin', 'ord:64', 'ordering.1'),
+    run(dataDir, 'shards', 'pin', '7', 'ordering.1'),
+  ]);
+  t.match(unknown, { code: 1, err: /no worker is called ordering\.9; there are: .*ordering\.1/ });
+  t.match(nowhere, { code: 1, err: /from 0 to 63/ });
+  t.match(usage, { code: 2, err: /ord:7/ });
+  t.match(await run(dataDir, 'shards', 'pin', 'ord:7', 'ordering.1'), { code: 0, out: /ordering\.1, which serves it/ });
+  t.match(await run(dataDir, 'shards', '--all'), { code: 0, out: /pinned to ordering\.1/ });
+  t.match(await run(dataDir, 'shards', 'unpin', 'ord:7'), { code: 0, out: /free again/ });
 }

@@ -60,6 +60,8 @@ export interface ShardView {
   readonly owner: string | undefined;
   readonly token: string | undefined;
   readonly assigned: string | undefined;
+  /** Worker that it must be with while that one is alive. */
+  readonly pinned: string | undefined;
   /** Entries accepted and not handled yet. */
   readonly lag: number;
   readonly head: number;
@@ -173,6 +175,12 @@ export interface Client {
 
   shardViews(): Promise<readonly ShardView[]>;
   workerViews(): Promise<readonly WorkerView[]>;
+  /**
+   * Pins a shard to a worker, or frees it with `undefined`; the workers move it within a beat or two (L1). False when it was
+   * so before. Throws OperatingError: `shard-unknown`, `worker-unknown` (no member has that id), `not-published` (no worker
+   * was ever there, or others publish all the time). Two round trips, more where somebody publishes meanwhile.
+   */
+  pin(shard: number, worker: string | undefined): Promise<boolean>;
   parked(): Promise<readonly ParkedView[]>;
   timers(options?: { readonly limit?: number }): Promise<readonly TimerView[]>;
   circuits(): Promise<

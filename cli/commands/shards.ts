@@ -5,6 +5,7 @@ import type { ShardView } from '../../runtime/client.ts';
 import { type Clients, withClients } from '../found.ts';
 import { duration, table } from '../table.ts';
 import { shown } from '../watching.ts';
+import { pinCommand, unpinCommand } from './pin.ts';
 
 interface ShardsOptions {
   readonly watch?: boolean;
@@ -17,6 +18,8 @@ type Row = ShardView & { readonly context: string };
 export function shardsCommand(): Command {
   return new Command('shards')
     .description('Show the shards of both contexts: owner, lag, actors, timers.')
+    .addCommand(pinCommand())
+    .addCommand(unpinCommand())
     .option('--all', 'also those that have never had an actor')
     .option('-w, --watch', 'refresh until Ctrl-C')
     .option('--json', 'rows as JSON; with --watch one document a line')
@@ -47,7 +50,7 @@ function drawn(rows: readonly Row[], now: number): string {
     row.context,
     row.shard,
     row.owner ?? '–',
-    row.assigned === row.owner ? '' : `→ ${row.assigned ?? 'nobody'}`,
+    `${row.assigned === row.owner ? '' : `→ ${row.assigned ?? 'nobody'}`}${row.pinned === undefined ? '' : ` pinned to ${row.pinned}`}`.trim(),
     row.token ?? '–',
     row.claimedAt > 0 ? duration(Math.max(0, now - row.claimedAt)) : '–',
     row.lag,

@@ -2,15 +2,21 @@
 
 import type { WorkerView } from '../client.ts';
 import { type Clock, pause } from '../clock.ts';
+import { OperatingError } from '../errors.ts';
 import { command, pairsOf } from '../functions/call.ts';
+import { publish } from '../functions/publish.ts';
+import { type WorkerId, workerId } from '../ids.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { NamespaceKeys } from '../redis/keys.ts';
-import type { Assignment } from '../shards/assignment.ts';
+import { type Assignment, assignmentPrefix, withPin } from '../shards/assignment.ts';
 import { SHARD_LIMITS } from '../shards/limits.ts';
 import { createObserver, type Judgement } from '../shards/liveness.ts';
 import type { MemberEntry } from '../shards/membership.ts';
 import type { Membership } from './operations.ts';
 
+const PIN_TRIES = 5; // Workers publish when members come and go: rarely, and never five times in a row.
+const NONCE_BYTES = 4;
+const OPERATOR = workerId('operator.0'); // Who computed it: for people.
 const LOOKS_APART_MS = SHARD_LIMITS.heartbeatMs + 250; // Two looks this far apart see a living member beat.
 
 export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Membership {
@@ -30,6 +36,13 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
     return text === null ? undefined : (JSON.parse(text) as Assignment);
   }
 
+  async function requireMember(worker: string): Promise<void> {
+    const found = await entries();
+    if (found.has(worker)) return;
+    const known = [...found.keys()].sort().join(', ') || 'none';
+    throw new OperatingError('worker-unknown', `no worker is called ${worker}; there are: ${known}`);
+  }
+
   function judge(found: ReadonlyMap<string, MemberEntry>): ReadonlyMap<string, Judgement> {
     const signs = [...found].map(([worker, entry]) => ({
       worker,
@@ -41,7 +54,31 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
 
   return {
     async owners() {
-      return ((await assignment())?.owners ?? []).map((owner) => owner ?? undefined);
+      const current = await assignment();
+      return { owners: (current?.owners ?? []).map((owner) => owner ?? undefined), pins: current?.pins ?? {} };
+    },
+    async pin(shard, worker) {
+      if (worker !== undefined) await requireMember(worker);
+      for (let tried = 0; tried < PIN_TRIES; tried += 1) {
+        const current = await assignment();
+        if (current === undefined) break;
+        if (!(shard in current.owners))
+          throw new OperatingError(
+            'shard-unknown',
+            `there is no shard ${shard}: they go from 0 to ${current.owners.length - 1}`,
+          );
+        const next = withPin(current, {
+          shard,
+          worker: worker as WorkerId | undefined, // A member's id was checked when it joined.
+          by: OPERATOR,
+          nonce: clock.nonce(NONCE_BYTES),
+        });
+        if (next === undefined) return false;
+        if (await batch.run(publish(names, assignmentPrefix(current), JSON.stringify(next)))) return true;
+      }
+      throw new OperatingError('not-published', 'the assignment could not be published; is a worker alive?', {
+        retry: 'here',
+      });
     },
     async workers() {
       if (!looked) {

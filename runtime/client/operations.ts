@@ -8,11 +8,15 @@ import type { JsonObject } from '../json.ts';
 import type { ShardKeys } from '../redis/keys.ts';
 import type { ReadDoors } from './reads.ts';
 
-export type Operations = Pick<Client, 'shardViews' | 'workerViews' | 'parked' | 'timers' | 'circuits'>;
+export type Operations = Pick<Client, 'shardViews' | 'workerViews' | 'pin' | 'parked' | 'timers' | 'circuits'>;
 
 export interface Membership {
   /** Owners by shard as last published, and the members with their suspicion, as an observer sees them. */
-  owners(): Promise<readonly (string | undefined)[]>;
+  owners(): Promise<{
+    readonly owners: readonly (string | undefined)[];
+    readonly pins: Readonly<Record<string, string>>;
+  }>;
+  pin(shard: number, worker: string | undefined): Promise<boolean>;
   workers(): Promise<readonly WorkerView[]>;
 }
 
@@ -21,7 +25,12 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
   const size = (name: string, key: string): Promise<number> =>
     batch.run(command([name, key], (reply) => Number(reply)));
 
-  async function shardView(keys: ShardKeys, shard: number, assigned: string | undefined): Promise<ShardView> {
+  async function shardView(
+    keys: ShardKeys,
+    shard: number,
+    assigned: string | undefined,
+    pinned: string | undefined,
+  ): Promise<ShardView> {
     const [owner, lag, actors, timers, effects, parked] = await Promise.all([
       batch.run(
         command(['HMGET', keys.owner, 'worker', 'token', 'line', 'claimed'], (reply) => reply as (string | null)[]),
@@ -38,6 +47,7 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
       owner: worker === '' ? undefined : (worker ?? undefined),
       token: token ?? undefined,
       assigned,
+      pinned,
       lag,
       head: Number.parseInt(line ?? '0', 10), // The line begins with it.
       actors,
@@ -82,9 +92,12 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
 
   return {
     async shardViews() {
-      const owners = await membership.owners();
-      return await Promise.all(doors.shardKeys.map((keys, shard) => shardView(keys, shard, owners[shard])));
+      const { owners, pins } = await membership.owners();
+      return await Promise.all(
+        doors.shardKeys.map((keys, shard) => shardView(keys, shard, owners[shard], pins[shard])),
+      );
     },
+    pin: (shard, worker) => membership.pin(shard, worker),
     workerViews: () => membership.workers(),
     async parked() {
       return (await Promise.all(doors.shardKeys.map(parkedOf))).flat().sort((a, b) => a.at - b.at);

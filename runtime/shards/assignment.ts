@@ -78,6 +78,25 @@ export function planAssignment({ ring, shards, current, members, by, nonce }: Pl
   };
 }
 
+/**
+ * The assignment with a shard pinned to a worker, or free again. Owners stay as they are: the workers move the shard when
+ * they see it (L1). Undefined when nothing changes. Pure.
+ */
+export function withPin(
+  current: Assignment,
+  {
+    shard,
+    worker,
+    by,
+    nonce,
+  }: { readonly shard: number; readonly worker: WorkerId | undefined; readonly by: WorkerId; readonly nonce: string },
+): Assignment | undefined {
+  const { [shard]: before, ...others } = current.pins;
+  if (before === worker) return undefined;
+  const pins = worker === undefined ? others : { ...others, [shard]: worker };
+  return { ...current, version: current.version + 1, nonce, pins, by };
+}
+
 /** True for a member that should own shards. */
 function serves(member: MemberView, current: Assignment | undefined): boolean {
   if (member.state === 'leaving' || member.liveness === 'dead' || member.weight <= 0) return false;

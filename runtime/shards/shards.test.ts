@@ -11,7 +11,7 @@ import { type ActorId, namespace, type ShardIndex, shardIndex, workerId } from '
 import { type Connection, connect, openConnection } from '../redis/connection.ts';
 import { namespaceKeys, shardKeys } from '../redis/keys.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
-import { type Assignment, planAssignment } from './assignment.ts';
+import { type Assignment, planAssignment, withPin } from './assignment.ts';
 import { agreeConfig, readConfig } from './config.ts';
 import { createHasher } from './hash.ts';
 import { createLeases } from './lease.ts';
@@ -221,6 +221,31 @@ t.test('L1: a silent member is suspected, then dead; an observer that slept accu
   t.match(seen('a:2', 'closed', 500), { liveness: 'alive', gone: false }, 'it may be about to reconnect');
   t.match(seen('a:2', 'closed', 750), { liveness: 'dead', gone: true });
   t.match(seen('a:3', 'unknown', 1_000), { liveness: 'alive', gone: false }, 'it did reconnect');
+});
+
+t.test('L1: a pin moves its shard and at most one other, counts for the next assignments, and is freed again', async (t) => {
+  const ring = createRing(hasher.hash64);
+  const member = (name: string): MemberView => ({
+    ...{ worker: workerId(name), incarnation: name, seq: 1, state: 'active', weight: 1, startedAt: 0, version: '' },
+    ...{ server: '', client: 0, stats: {}, liveness: 'alive', silentMs: 0, gone: false, proven: true },
+  });
+  const [one, two] = [workerId('ordering.1'), workerId('ordering.2')];
+  const members = [one, two].map(member);
+  const plan = (current: Assignment | undefined, present = members): Assignment | undefined =>
+    planAssignment({ ring, shards: 16, current, members: present, by: one, nonce: 'n' });
+  const first = plan(undefined) as Assignment;
+  const shard = first.owners.indexOf(one);
+  const pinned = withPin(first, { shard, worker: two, by: one, nonce: 'p' }) as Assignment;
+  t.equal(withPin(pinned, { shard, worker: two, by: one, nonce: 'q' }), undefined, 'twice is once');
+  const moved = plan(pinned) as Assignment;
+  t.equal(moved.owners[shard], two);
+  const others = moved.owners.filter((owner, i) => i !== shard && owner !== first.owners[i]);
+  t.ok(others.length <= 1, 'one may make room for it');
+  const alone = plan(moved, [member('ordering.1')]) as Assignment;
+  t.equal(alone.owners[shard], one, 'a pin to somebody who is not there holds nothing up');
+  t.equal(plan(alone)?.owners[shard], two, 'it is back with its worker when that one is');
+  const freed = withPin(moved, { shard, worker: undefined, by: one, nonce: 'f' }) as Assignment;
+  t.same([freed.pins, freed.version], [{}, moved.version + 1]);
 });
 
 t.test('L1: observers that disagree on a death do not publish back and forth', async (t) => {
