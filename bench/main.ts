@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError } from 'commander';
 import { commitBench } from './commit.ts';
+import { takeoverBench } from './takeover.ts';
 
 const whole = (text: string): number => {
   const number = Number(text);
@@ -24,5 +25,13 @@ program
   .option('--no-profile', 'leave out the CPU profile of the worker')
   .option('--dry', 'write no files into bench/results', false)
   .action(commitBench);
+
+program
+  .command('takeover')
+  .description('how long a shard is without an answer when its worker is killed, stopped or started again')
+  .option('--kills <n>', 'rounds per signal, about 5 s each', whole, 100)
+  .option('--json', 'one JSON document on stdout', false)
+  .option('--dry', 'write no files into bench/results', false)
+  .action(takeoverBench);
 
 await program.parseAsync();

@@ -14,6 +14,9 @@ export function subject(): Hosted {
   return order;
 }
 
+/** For a worker process that is told which module to host. */
+export const charts = (): readonly Hosted[] => [subject()];
+
 /** An ordinary application: the guards' facts and references, no personal data. */
 export const input = (orderId: ActorId): JsonObject => ({
   orderId,
