@@ -11,6 +11,8 @@ export interface ShardLimits {
   readonly marginMs: number;
   /** Pause between heartbeats; the published assignment is read with each. */
   readonly heartbeatMs: number;
+  /** Pause between two small reads of the assignment's head between the beats: a shard that moves waits for it. */
+  readonly peekMs: number;
   /** Silence after which a member is suspected; six missed beats. Suspicion is shown and moves nothing. */
   readonly suspectMs: number;
   /** Silence after which a member counts as dead and its shards are given away. */
@@ -34,10 +36,11 @@ export const SHARD_LIMITS: ShardLimits = {
   renewMs: 800,
   marginMs: 500,
   heartbeatMs: 250,
+  peekMs: 80,
   suspectMs: 1_500,
   deadMs: 3_000,
   goneMs: 500,
-  lockRetryMs: 100,
+  lockRetryMs: 50,
   openRetryMs: 500,
   buryMs: 60_000,
   leaveMs: 10_000,

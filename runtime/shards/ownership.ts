@@ -100,6 +100,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   let members: readonly MemberView[] = [];
   let lastBeat = 0;
   let lastLook = Number.NEGATIVE_INFINITY;
+  let lastPeek = Number.NEGATIVE_INFINITY;
   let leaving = false;
   let wasLeaving = false;
   let loop: Promise<void> = Promise.resolve();
@@ -124,22 +125,37 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
       // Until the next beat, or sooner when a shard waits for its next try.
-      const beatMs = lastLook + limits.heartbeatMs - clock.monotonic();
-      await pause(clock, Math.max(ROUND_MS_MIN, Math.min(beatMs, holdings.nextTryMs())), wake.signal);
+      const now = clock.monotonic();
+      const beatMs = lastLook + limits.heartbeatMs - now;
+      const peekMs = lastPeek + limits.peekMs - now;
+      await pause(clock, Math.max(ROUND_MS_MIN, Math.min(beatMs, peekMs, holdings.nextTryMs())), wake.signal);
       wake = new AbortController();
       if (!stopped.signal.aborted) await round().catch(troubled);
     }
   }
 
-  /** A look at the others when a beat is due, and in any case new tries for locks. */
+  /** A look at the others when a beat is due or somebody has published, and in any case new tries for locks. */
   async function round(): Promise<void> {
     const due = lastLook + limits.heartbeatMs - clock.monotonic();
-    if (due <= 1 || wasLeaving !== leaving) await lookAround();
+    if (due <= 1 || wasLeaving !== leaving || (await isOutdated())) await lookAround();
     holdings.reconcile();
+  }
+
+  /** Whether another assignment than ours is published. One small read, at most every `peekMs`. */
+  async function isOutdated(): Promise<boolean> {
+    if (clock.monotonic() - lastPeek < limits.peekMs - 1) return false;
+    lastPeek = clock.monotonic();
+    const known = assignmentPrefix(current);
+    if (known === '') return false;
+    const there = await connection.call('GETRANGE assignment', (redis) =>
+      redis.getrange(keys.assignment, 0, known.length - 1),
+    );
+    return there !== '' && there !== known;
   }
 
   async function lookAround(): Promise<void> {
     lastLook = clock.monotonic();
+    lastPeek = lastLook;
     wasLeaving = leaving; // That we leave is said at once, not with the next beat.
     if (await server.changed()) {
       note('server-changed', {});

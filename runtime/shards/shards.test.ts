@@ -32,6 +32,7 @@ const quick: ShardLimits = {
   renewMs: 200,
   marginMs: 150,
   heartbeatMs: 50,
+  peekMs: 25,
   suspectMs: 300,
   deadMs: 700,
   lockRetryMs: 20,
