@@ -8,8 +8,8 @@ export const workerMutants: readonly Mutant[] = [
     law: 'L2',
     why: 'a fenced worker drops the shard with all it held, and claims anew only with lock and assignment',
     file: 'runtime/commit/open-shard.ts',
-    find: "    if (reply.kind === 'fenced') throw new Fenced();\n    if (reply.kind === 'rewound')",
-    replace: "    if (reply.kind === 'fenced') return;\n    if (reply.kind === 'rewound')",
+    find: '    const loss = lossOf(why);\n    this.#close();\n',
+    replace: "    const loss = lossOf(why);\n    if (loss === 'fenced') return;\n    this.#close();\n",
     tests: ['runtime/worker.test.ts'],
   },
   {
@@ -34,10 +34,15 @@ export const workerMutants: readonly Mutant[] = [
     name: 'unknown-not-claimed',
     law: 'C3',
     why: 'after an unknown outcome the owner claims anew before it reads back: a late copy then meets a dead token',
-    file: 'runtime/commit/open-shard.ts',
-    find: '    const reply = await this.#scene.batch.run(call);\n    if (this.#isClosed()) {\n',
-    replace:
-      "    const again = { kind: 'ok', head: this.#head, verdicts: steps.map(() => 'CONFLICT') } as CommitReply;\n    const reply = await this.#scene.batch.run(call).catch(() => again);\n    if (this.#isClosed()) {\n",
+    file: 'runtime/worker.ts',
+    find: '      if (!this.#ownership.mayWork(shard)) return undefined;\n      const floor',
+    replace: `      if (!this.#ownership.mayWork(shard)) return undefined;
+      if (expected !== '' && tokenCounter(expected) === this.#tokenCounters.get(shard)) {
+        const line = await batch.run(command(['HGET', keys.owner, 'line'], String));
+        const [head, , below] = line.split(' ').map(Number);
+        return { kind: 'claimed', token: expected, head, below, oldest: '', tries: 0, found: 0 } as unknown as Claimed;
+      }
+      const floor`,
     tests: ['runtime/worker.test.ts'],
   },
   {
@@ -83,6 +88,6 @@ export const workerMutants: readonly Mutant[] = [
     file: 'runtime/journal/tail.ts',
     find: '    if (reader.generation !== checkedAt) await check();\n',
     replace: '',
-    tests: ['runtime/worker.test.ts', 'api/live/live.test.ts'],
+    tests: ['runtime/worker.test.ts'],
   },
 ];
