@@ -3,8 +3,10 @@
 // tap's own switches are used: TAP_GREP picks tests by title, TAP_BAIL ends the run at the first failed assertion.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../clock.ts';
+import { TEMPORARY } from './project-copy.ts';
 
 export interface LawRun {
   /** `broken`: it ended badly without a failed test of the law, so it says nothing about the law. */
@@ -31,7 +33,7 @@ export async function runLaw(root: string, file: string, law: string, msMax = ru
   const path = `build/${file.replace(/\.ts$/, '.js')}`;
   const child = spawn(process.execPath, [path], {
     cwd: root,
-    env: environment(law),
+    env: environment(root, law),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // A group of its own, so that a timeout ends what the test started, too.
   });
@@ -57,11 +59,11 @@ interface Told {
   seed: string | undefined;
 }
 
-function environment(law: string): NodeJS.ProcessEnv {
+function environment(root: string, law: string): NodeJS.ProcessEnv {
   const ours = Object.entries(process.env).filter(([name]) => !ENVIRONMENT_OF_TAP.test(name));
   // Time is bounded here alone, hence no timeout of tap's.
   const tap = { TAP: '1', TAP_BAIL: '1', TAP_TIMEOUT: '0', TAP_GREP: `/^[^:]*\\b${law}\\b[^:]*:/` };
-  return { ...Object.fromEntries(ours), ...tap };
+  return { ...Object.fromEntries(ours), ...tap, TMPDIR: join(root, TEMPORARY) };
 }
 
 const codeOf = (child: ChildProcess): Promise<number | null> =>

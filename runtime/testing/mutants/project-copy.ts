@@ -1,7 +1,16 @@
 // A temporary copy of the project: sources and build, with the packages linked. Faults are put in here, never in the project.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +20,9 @@ import { type Mutant, patched } from './mutant.ts';
 export const projectRoot = fileURLToPath(new URL('../../../../', import.meta.url));
 
 const NOT_COPIED = new Set(['node_modules', '.git', '.cache', '.data', '.tap', '.env']);
+/** Where the tests of a copy keep what is temporary: a test that is ended by its first failure leaves it lying. */
+export const TEMPORARY = 'tmp';
+
 const COMPILER = 'node_modules/ts7/bin/tsc';
 const COMPILE_MS_MAX = 60_000; // It takes 2 s on a quiet machine.
 
@@ -24,6 +36,7 @@ export class ProjectCopy {
       recursive: true,
       filter: (source) => !NOT_COPIED.has(relative(projectRoot, source)),
     });
+    mkdirSync(join(this.root, TEMPORARY));
     symlinkSync(join(projectRoot, 'node_modules'), join(this.root, 'node_modules'));
   }
 
