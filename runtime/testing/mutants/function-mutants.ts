@@ -165,6 +165,15 @@ export const functionMutants: readonly Mutant[] = [
     tests,
   },
   {
+    name: 'virtual-clock',
+    law: 'T2',
+    why: 'where virtual time is recorded the reading passed in counts, not the clock of the server',
+    file: 'runtime/functions/common.lua',
+    find: "  if passed ~= '' then return tonumber(passed) end\n",
+    replace: '',
+    tests,
+  },
+  {
     name: 'begin-attempt',
     law: 'E1',
     why: 'the attempt number is written before the call is made',

@@ -92,7 +92,7 @@ function hear(told: Told, line: string): void {
   if (/^ +# /.test(line)) told.seed = SEED.exec(line)?.[1] ?? told.seed;
   if (told.failed) return;
   const [, title] = /^# Subtest: (.*)$/.exec(line) ?? [];
-  if (title !== undefined) told.test = title;
+  if (title !== undefined) Object.assign(told, { test: title, seed: undefined });
   if (/^ok \d+ - /.test(line) && !/ # SKIP\b/.test(line)) {
     told.passed += 1;
     told.test = undefined;

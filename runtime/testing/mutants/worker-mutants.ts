@@ -4,6 +4,15 @@ import type { Mutant } from './mutant.ts';
 
 export const workerMutants: readonly Mutant[] = [
   {
+    name: 'config-ignored',
+    law: 'L1',
+    why: 'a process that is set to another number of shards, or pace, refuses to start',
+    file: 'runtime/shards/config.ts',
+    find: '    if (recorded[field] === value) continue;\n',
+    replace: "    if (recorded[field] === value || field !== 'hashName') continue;\n",
+    tests: ['runtime/shards/shards.test.ts'],
+  },
+  {
     name: 'fenced-keeps-shard',
     law: 'L2',
     why: 'a fenced worker drops the shard with all it held, and claims anew only with lock and assignment',
@@ -55,6 +64,15 @@ export const workerMutants: readonly Mutant[] = [
     tests: ['runtime/redis/redis.test.ts'],
   },
   {
+    name: 'refused-as-moved',
+    law: 'M4',
+    why: 'an event that selects no transition is refused, and moves nothing',
+    file: 'runtime/statechart/chart.ts',
+    find: "    if (!this.#collector.moved && after.status === 'active') return this.#refused(held, waiting, record, scope);\n",
+    replace: '',
+    tests: ['runtime/statechart/statechart.test.ts'],
+  },
+  {
     name: 'key-of-the-clock',
     law: 'E2',
     why: 'the key of an effect is the same for whoever takes the step, whenever',
@@ -79,6 +97,15 @@ export const workerMutants: readonly Mutant[] = [
     file: 'runtime/commit/stepping.ts',
     find: '    const previous = resident.held?.record.announced ?? 0;\n',
     replace: '    const previous = 0;\n',
+    tests: ['runtime/worker.test.ts'],
+  },
+  {
+    name: 'floor-ignored',
+    law: 'P3',
+    why: 'a read with a floor is not older than what was written',
+    file: 'runtime/client/connect.ts',
+    find: '    if ((view?.version ?? 0) >= floor || clock.monotonic() >= until) return view;\n',
+    replace: '    return view;\n',
     tests: ['runtime/worker.test.ts'],
   },
   {
