@@ -126,6 +126,7 @@ const CLOCK_EXCEPTIONS: { readonly [place: string]: string } = {
 const ENVIRONMENT_EXCEPTIONS: { readonly [place: string]: string } = {
   'actors/contract/settings.ts': 'the one reader of settings',
   'runtime/testing/redis-server.ts': 'PATH, to find redis-server',
+  'runtime/testing/mutants/law-run.ts': 'a test is told by environment which law to run, as tap has it',
   'runtime/testing/crash-points.ts': 'a trial names the crash point in the environment of the process it starts',
   'cli/redis.ts': 'a default argument: PATH and EMBOSS_REDIS before settings exist',
   'cli/bootstrap/': 'runs before anything is built',

@@ -131,6 +131,7 @@ t.test('L3: every function called as owner answers FENCED to a dead token and wr
   t.equal(await run(finish(shard.keys, dead, outcome, '')), 'fenced');
   t.equal(await run(finish(shard.keys, dead, { ...outcome, retryAt: 9 }, '')), 'fenced');
   t.equal(await run(trying(shard.keys, dead, entry)), false);
+  t.equal(await run(resume(shard.keys, dead, A, 2)), 'fenced');
   t.equal(await run(release(shard.keys, dead, 'n', '')), false);
   t.equal(await run(trim(shard.keys, dead, { ...untouched, relayedTo: 9, journalFrom: 9, actors: [A] }, '')), 'fenced');
   t.equal((await shard.claim({ expected: dead })).kind, 'stale');
@@ -289,6 +290,9 @@ t.test('C3: a repeated commit changes nothing and returns the first answer; CONF
   const third = await shard.accept(A, 'third');
   t.same(await shard.verdicts({ ...moved(A, third, 2), kind: 'D' }), ['CONFLICT'], 'or its copy is stale');
   t.equal(await shard.pending(), 1, 'and it was not acknowledged');
+  const fourth = await shard.accept(A, 'fourth');
+  for (const more of [{}, { generation: '-' }])
+    t.same(await shard.verdicts(moved(A, fourth, 7, more)), ['CONFLICT'], 'so it is when it moves, either way');
 });
 
 t.test(
@@ -481,6 +485,19 @@ t.test('M2: an entry at or below the last handled one is a duplicate, also when 
   t.same(await shard.backlog(), { '*': '0' }, 'nor counted twice');
 });
 
+t.test(
+  'M2: a handled entry is a duplicate also where it is the one step of a call and another one waits',
+  async (t) => {
+    const shard = await withActor();
+    await shard.accept(A, 'second');
+    await redis.xgroup('DESTROY', shard.keys.inbox, shard.token);
+    t.equal((await shard.own()).below, 0);
+    t.same(await shard.verdicts(moved(A, '0-1', 1)), ['DUPLICATE']);
+    t.same(await shard.verdicts(moved(A, '0-2', 1)), ['COMMITTED']);
+    t.same(await shard.backlog(), { '*': '0' });
+  },
+);
+
 t.test('M2: a call that leaves out an entry does not take it away', async (t) => {
   const shard = await withActor();
   const [one, two] = [await shard.accept(B, 'one'), await shard.accept(A, 'two')];
@@ -535,6 +552,26 @@ t.test(
     );
   },
 );
+
+t.test('M3: each record of a lane names the one before it, also across owners', async (t) => {
+  const lane = (name: string) => ({ sends: [{ lane: name, actor: B, messageId: 'm', body: '{}' }] });
+  const shard = await withActor(lane('s:0>d:1'));
+  const first = shard.token;
+  await shard.verdicts(moved(A, await shard.accept(A, 'second'), 1, lane('s:0>d:1')));
+  await shard.verdicts(moved(A, await shard.accept(A, 'third'), 2, lane('s:0>d:2')));
+  await shard.own();
+  await shard.verdicts(moved(A, await shard.accept(A, 'fourth'), 3, lane('s:0>d:1')));
+  const sent = (await redis.xrange(shard.keys.outbox, '-', '+')).map(([, [, to, , by, , n, , previous]]) => [
+    `${to} ${by}|${n}`,
+    previous,
+  ]);
+  t.same(sent, [
+    [`s:0>d:1 ${first}|1`, ''],
+    [`s:0>d:1 ${first}|2`, `${first}|1`],
+    [`s:0>d:2 ${first}|1`, ''],
+    [`s:0>d:1 ${shard.token}|1`, `${first}|2`],
+  ]);
+});
 
 t.test(
   'M4: a refusal is a commit: answer, last entry, journal, unchanged sequence; an unknown actor leaves no key behind',
