@@ -45,6 +45,9 @@ const PUBLIC_DOORS = [
 /** How each context hosts its charts: what the bench drives and the audit replays. */
 const CONTEXT_DOORS = ['actors/ordering/registration.ts', 'actors/delivery/registration.ts'];
 
+/** What places actors on shards and shards on workers: the bench sets it beside other ways of doing so. */
+const PLACEMENT = ['runtime/client/digest.ts', 'runtime/ids.ts', 'runtime/shards/hash.ts', 'runtime/shards/ring.ts'];
+
 /** Files directly in actors/ serve both contexts' workers and know neither. */
 const SHARED_BY_CONTEXTS = ['actors/worker.ts', 'actors/effects.ts'];
 
@@ -87,7 +90,7 @@ const ARROWS: { readonly [room: string]: Arrows } = {
   },
   // The audit reads the partners' ledgers beside Redis.
   cli: { local: [...PUBLIC_DOORS, ...RUNTIME_DOORS, ...CONTEXT_DOORS, 'actors/partners/ledger.ts'] },
-  bench: { local: [...PUBLIC_DOORS, ...CONTEXT_DOORS, 'cli/supervisor.ts'] },
+  bench: { local: [...PUBLIC_DOORS, ...CONTEXT_DOORS, ...PLACEMENT, 'cli/supervisor.ts'] },
 };
 
 /** Packages that belong to a room, and the places in it. Everybody else reaches them through that room. */

@@ -5,14 +5,20 @@
 // cores of this machine. Contenders are interleaved, product and floor in turn, so that a drift of the machine meets both;
 // the ratio is taken pair by pair.
 
-import { mkdir } from 'node:fs/promises';
 import { startRedis } from '../runtime/testing/index.ts';
 import { type Contender, startEmboss, startFloor } from './commit/contenders.ts';
 import { microscopes } from './commit/microscopes.ts';
 import { draw } from './commit/plot.ts';
 import { profile } from './commit/profile.ts';
 import { type Measured, measure, median } from './load.ts';
-import { type BenchOptions, facts, record, say, table } from './report.ts';
+import { type BenchOptions, facts, record, redisVersion, say, table } from './report.ts';
+
+export interface CommitOptions extends BenchOptions {
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly clients: readonly number[];
+  readonly profile: boolean;
+}
 
 interface Pair {
   readonly clients: number;
@@ -30,7 +36,7 @@ export interface Summary {
   readonly ratio: number;
 }
 
-export async function commitBench(options: BenchOptions): Promise<void> {
+export async function commitBench(options: CommitOptions): Promise<void> {
   const pairs: Pair[] = [];
   for (let pair = 1; pair <= options.pairs; pair += 1) {
     pairs.push(...(await onePair(pair, options)));
@@ -53,6 +59,10 @@ export async function commitBench(options: BenchOptions): Promise<void> {
   const line = {
     bench: 'commit',
     ...(await facts()),
+    redis: redisVersion(),
+    appendfsync: 'everysec',
+    workers: 1,
+    shards: 64,
     pairs: options.pairs,
     secondsEach: options.seconds,
     summaries,
@@ -60,7 +70,6 @@ export async function commitBench(options: BenchOptions): Promise<void> {
     ...(where === undefined ? {} : { profile: where.shares }),
   };
   if (!options.dry) {
-    await mkdir('bench/results', { recursive: true });
     await record('commit', line);
     await draw(summaries, small);
     if (where !== undefined) await where.write();
@@ -70,7 +79,7 @@ export async function commitBench(options: BenchOptions): Promise<void> {
 }
 
 /** Product and floor over the same load, each on a fresh server of its own; which goes first alternates. */
-async function onePair(pair: number, options: BenchOptions): Promise<Pair[]> {
+async function onePair(pair: number, options: CommitOptions): Promise<Pair[]> {
   const order = pair % 2 === 1 ? (['emboss', 'floor'] as const) : (['floor', 'emboss'] as const);
   const results = new Map<string, readonly Measured[]>();
   for (const name of order) results.set(name, await contest(name, `p${pair}`, options));
@@ -81,7 +90,7 @@ async function onePair(pair: number, options: BenchOptions): Promise<Pair[]> {
   });
 }
 
-async function contest(name: 'emboss' | 'floor', run: string, options: BenchOptions): Promise<readonly Measured[]> {
+async function contest(name: 'emboss' | 'floor', run: string, options: CommitOptions): Promise<readonly Measured[]> {
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''] });
   let contender: Contender | undefined;
   try {

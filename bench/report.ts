@@ -1,16 +1,13 @@
 // What every bench prints and keeps: facts of the machine, a table for people, a line of NDJSON for later.
 
 import { execFileSync } from 'node:child_process';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import Table from 'cli-table3';
 
+/** What every question is asked with. */
 export interface BenchOptions {
-  readonly pairs: number;
-  readonly seconds: number;
-  readonly clients: readonly number[];
   readonly json: boolean;
-  readonly profile: boolean;
   /** Writes no files: for the slice in the test suite. */
   readonly dry: boolean;
 }
@@ -34,15 +31,13 @@ export async function facts(): Promise<Readonly<Record<string, string | number>>
     at: new Date().toISOString(),
     commit: output('git', ['rev-parse', '--short', 'HEAD']),
     node: process.version,
-    redis: /v=(\S+)/.exec(output('redis-server', ['--version']))?.[1] ?? 'unknown',
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    appendfsync: 'everysec',
-    workers: 1,
-    shards: 64,
   };
 }
+
+export const redisVersion = (): string => /v=(\S+)/.exec(output('redis-server', ['--version']))?.[1] ?? 'unknown';
 
 function output(command: string, args: readonly string[]): string {
   try {
@@ -53,5 +48,7 @@ function output(command: string, args: readonly string[]): string {
 }
 
 /** One line per run, appended: the history of a figure is its file. */
-export const record = (name: string, line: object): Promise<void> =>
-  appendFile(`bench/results/${name}.ndjson`, `${JSON.stringify(line)}\n`);
+export async function record(name: string, line: object): Promise<void> {
+  await mkdir('bench/results', { recursive: true });
+  await appendFile(`bench/results/${name}.ndjson`, `${JSON.stringify(line)}\n`);
+}

@@ -3,7 +3,7 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, transition } from 'xstate';
 import { systemClock } from '../../runtime/index.ts';
 import { type ActorId, charts, connectRedis, startRedis } from '../../runtime/testing/index.ts';
-import type { BenchOptions } from '../report.ts';
+import type { CommitOptions } from '../commit.ts';
 import { eventOf, input, machine, subject } from './subject.ts';
 
 export interface Microscopes {
@@ -11,7 +11,7 @@ export interface Microscopes {
   readonly perSecond: Readonly<Record<string, number>>;
 }
 
-export async function microscopes(options: BenchOptions): Promise<Microscopes> {
+export async function microscopes(options: CommitOptions): Promise<Microscopes> {
   const ms = Math.min(2_000, options.seconds * 500);
   const chart = charts([subject()]).byName(machine);
   const actor = 'ord_bench' as ActorId;

@@ -1,27 +1,18 @@
 // The picture of the commit bench: product beside floor, by number of clients. SVG for people, PNG for pages that cannot.
 
-import { writeFile } from 'node:fs/promises';
-import { Resvg } from '@resvg/resvg-js';
-import { parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
 import type { Small, Summary } from '../commit.ts';
+import { INK, type Panel, type Picture, save } from '../picture.ts';
 
 const EMBOSS = 'Emboss, every law switched on';
 const FLOOR = 'floor: the same chart and snapshot, no guard';
 const DOMAIN = [EMBOSS, FLOOR];
 const COLORS = ['#0f766e', '#cbd5e1'];
-const INK = '#334155';
 
-export async function draw(summaries: readonly Summary[], small: Small): Promise<void> {
-  const svg = await new View(parse(compile(pictureOf(summaries, small)).spec), { renderer: 'none' }).toSVG();
-  await writeFile('bench/results/commit.svg', svg);
-  const png = new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, font: { loadSystemFonts: true } }).render().asPng();
-  await writeFile('bench/results/commit.png', png);
-}
+export const draw = (summaries: readonly Summary[], small: Small): Promise<void> =>
+  save('commit', pictureOf(summaries, small));
 
-function pictureOf(summaries: readonly Summary[], { snapshotBytes }: Small): TopLevelSpec {
+function pictureOf(summaries: readonly Summary[], { snapshotBytes }: Small): Picture {
   return {
-    background: 'white',
     title: {
       text: 'Durable, answered transitions per second',
       subtitle: `real order chart, snapshot ${snapshotBytes} bytes, one worker, 64 shards, AOF everysec; in brackets the share of the floor`,
@@ -32,7 +23,6 @@ function pictureOf(summaries: readonly Summary[], { snapshotBytes }: Small): Top
     },
     data: { values: summaries.flatMap(rowsOf) },
     hconcat: [rates, latencies],
-    config: { view: { stroke: null }, font: 'Inter, Helvetica, Arial, sans-serif' },
   };
 }
 
@@ -51,8 +41,6 @@ function rowsOf({ clients, emboss, floor, ratio }: Summary) {
     { ...row, what: FLOOR, rate: floor.perSecond, label: rate(floor.perSecond), p50: floor.p50Ms, p99: floor.p99Ms },
   ];
 }
-
-type Picture = Extract<TopLevelSpec, { hconcat: unknown }>['hconcat'][number];
 
 const scale = { domain: DOMAIN, range: COLORS };
 const color = {
@@ -74,7 +62,7 @@ const rowOf = (title: string | null) => ({
   color,
 });
 
-const rates: Picture = {
+const rates: Panel = {
   width: 520,
   height: 300,
   encoding: {
@@ -100,7 +88,7 @@ const latency = {
   scale: { type: 'log' as const },
   title: 'latency in ms: p50 as a dot, p99 as a bar',
 };
-const latencies: Picture = {
+const latencies: Panel = {
   width: 260,
   height: 300,
   encoding: rowOf(null),

@@ -4,8 +4,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis } from '../../runtime/testing/index.ts';
+import type { CommitOptions } from '../commit.ts';
 import { measure } from '../load.ts';
-import { type BenchOptions, table } from '../report.ts';
+import { table } from '../report.ts';
 import { startEmboss } from './contenders.ts';
 
 interface CpuProfile {
@@ -26,7 +27,7 @@ export interface Profile {
 const CLIENTS = 64;
 const LEAST_SHARE = 0.001; // Below it a part is not named.
 
-export async function profile(options: BenchOptions): Promise<Profile> {
+export async function profile(options: CommitOptions): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), 'emboss-profile-'));
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''] });
   try {

@@ -1,12 +1,11 @@
 // Opens a client: connections, the namespace's configuration, and the parts behind the door.
 
-import { createHmac } from 'node:crypto';
 import type { ActorView, Client, ConnectOptions, Watch } from '../client.ts';
 import { type Cancel, type Clock, pause, systemClock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
 import { command } from '../functions/call.ts';
 import { loadLibrary } from '../functions/library.ts';
-import { type ActorId, actorId, type Namespace, namespace } from '../ids.ts';
+import { type ActorId, type Namespace, namespace } from '../ids.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
 import { callDeadlineMs } from '../limits.ts';
 import { batchOver } from '../redis/batch.ts';
@@ -16,6 +15,7 @@ import { checkServer, parseDurability } from '../redis/server.ts';
 import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
+import { derivedId, keyedDigest } from './digest.ts';
 import { fleet } from './fleet.ts';
 import { intake } from './intake.ts';
 import { operations } from './operations.ts';
@@ -79,7 +79,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     shards: config.shards,
     timeScale: config.timeScale,
     now,
-    derive: (prefix, ...parts) => actorId(`${prefix}_${base32(digest(prefix, ...parts))}`),
+    derive: (prefix, ...parts) => derivedId(options.secret, ns, prefix, parts),
     digest,
     shardOf: doors.shardOf,
     send: door.send,
@@ -188,25 +188,4 @@ function tailsOver(url: string, ns: Namespace, journals: readonly string[], cloc
       await Promise.all(opening.map((tail) => tail.then((started) => started.close()).catch(() => undefined)));
     },
   };
-}
-
-/** HMAC-SHA256 over the parts, each told apart by its length (M6). */
-function keyedDigest(secret: string, ns: string, parts: readonly string[]): string {
-  const hmac = createHmac('sha256', secret);
-  for (const part of [ns, ...parts]) hmac.update(`${part.length}:${part};`);
-  return hmac.digest('hex');
-}
-
-const ID_CHARS = 26; // 130 bits.
-
-/** Crockford's base32 of hex digits, lower case: ids that survive being read aloud. */
-function base32(hex: string): string {
-  const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
-  let bits = BigInt(`0x${hex}`);
-  let text = '';
-  for (let i = 0; i < ID_CHARS; i += 1) {
-    text += alphabet[Number(bits & 31n)];
-    bits >>= 5n;
-  }
-  return text;
 }
