@@ -92,3 +92,16 @@ t.test(
     t.notOk(isAlive(pid));
   },
 );
+
+t.test('one that a trial has frozen ends with the process that started it', async (t) => {
+  const module = new URL('./redis-server.js', import.meta.url).href;
+  const script = `import { startRedis } from ${JSON.stringify(module)}; const s = await startRedis(); s.signal('SIGSTOP'); console.log(s.pid); process.exit(0);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pid = Number(
+    await new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()))),
+  );
+  for (let i = 0; i < 500 && isAlive(pid); i++) await pause(systemClock, 20);
+  t.notOk(isAlive(pid));
+});

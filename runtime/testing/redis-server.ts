@@ -138,7 +138,10 @@ interface Facts {
 }
 
 function describe(child: ChildProcess, { dir, port, ownDir, exited }: Facts): RedisServer {
-  const onExit = (): void => void child.kill('SIGTERM');
+  const onExit = (): void => {
+    child.kill('SIGTERM');
+    child.kill('SIGCONT'); // One that a trial has frozen hears of it only then.
+  };
   process.once('exit', onExit);
   void exited.then(() => process.off('exit', onExit));
   const end = async (signal: NodeJS.Signals): Promise<void> => {
