@@ -5,6 +5,7 @@
 // Settings are the defaults. Not measured: networks, other machines, machines that go silent, more than two workers.
 
 import { mkdir } from 'node:fs/promises';
+import { median } from './load.ts';
 import { facts, record, say, table } from './report.ts';
 import { type Ending, playRounds, type Round } from './takeover/rounds.ts';
 
@@ -47,7 +48,7 @@ export async function takeoverBench({ kills, json, dry }: TakeoverOptions): Prom
         {
           first: spread(of(ending).map(({ takeovers }) => Math.min(...takeovers))),
           shards: spread(of(ending).flatMap(({ takeovers }) => takeovers)),
-          ratio: median(of(ending).map(({ rateBefore, rateAfter }) => rateAfter / rateBefore)),
+          ratio: Math.round(median(of(ending).map(({ rateBefore, rateAfter }) => rateAfter / rateBefore)) * 100) / 100,
         },
       ]),
     ),
@@ -94,8 +95,3 @@ function spread(values: readonly number[]): Spread {
   const at = (share: number): number => Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0);
   return { n: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
-
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.round((sorted[sorted.length >> 1] ?? 0) * 100) / 100;
-};
