@@ -5,13 +5,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import { workerId } from '../runtime/ids.ts';
 import { createHasher } from '../runtime/shards/hash.ts';
+import { seeded } from '../runtime/testing/oracle.ts';
 import { svgOf } from './picture.ts';
 import { OURS } from './shard-balance/bounded.ts';
 import { halves, keysOf, ownersOf } from './shard-balance/contender.ts';
 import { contenders } from './shard-balance/contenders.ts';
 import { costs } from './shard-balance/cost.ts';
 import { columns } from './shard-balance/findings.ts';
-import { dice, memberOf, randomHistory, type Weights } from './shard-balance/histories.ts';
+import { memberOf, randomHistory, type Weights } from './shard-balance/histories.ts';
 import { jump } from './shard-balance/jump.ts';
 import { ordersPerShard } from './shard-balance/orders.ts';
 import { pictures } from './shard-balance/plot.ts';
@@ -29,7 +30,7 @@ t.test('every contender places every shard on a live worker, and alike whenever 
   t.comment(`seed ${seed}`);
   const again = contenders(hasher.hash64);
   for (const weights of ['equal', 'half double'] as const) {
-    const random = dice(seed);
+    const random = seeded(seed);
     for (let i = 0; i < 20; i += 1) {
       const history = randomHistory(1 + Math.floor(random() * 16), weights, random);
       const reversed = history.map((members) => [...members].reverse());
@@ -91,7 +92,7 @@ function plainJump(start: bigint, buckets: number): number {
 }
 
 t.test('rendezvous and the ring move nothing between workers that stay', async (t) => {
-  const random = dice(seed);
+  const random = seeded(seed);
   for (let i = 0; i < 50; i += 1) {
     const history = randomHistory(2 + Math.floor(random() * 12), i % 2 === 0 ? 'equal' : 'half double', random);
     for (const contender of all.filter(({ name }) => /^(ring|rendezvous)/.test(name)))
@@ -120,7 +121,7 @@ t.test('L1: with weights, and with 1,024 shards, ours exceeds no share rounded u
     [1_024, 'half double', 6],
   ];
   for (const [shards, weights, histories] of cases) {
-    const random = dice(seed);
+    const random = seeded(seed);
     const own = keysOf(shards, hasher.hash64);
     const worst = { above: 0, moves: 0 };
     for (let i = 0; i < histories; i += 1) {

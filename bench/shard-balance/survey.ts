@@ -1,7 +1,8 @@
 // The survey: every contender over the same histories, folded into means and worsts. Pure apart from its progress.
 
+import { seeded } from '../../runtime/testing/oracle.ts';
 import { type Contender, type Key, ownersOf, type Placed } from './contender.ts';
-import { dice, type History, randomHistory, type Weights } from './histories.ts';
+import { type History, randomHistory, type Weights } from './histories.ts';
 import { type Change, changeBetween, leastFullest, type Moment, type Spread, spreadOf } from './spread.ts';
 
 export interface Scene {
@@ -49,7 +50,7 @@ export interface SurveyRequest {
 
 /** One row per contender; all meet the same histories. */
 export function survey({ contenders, keys, orders, scene, histories, seed }: SurveyRequest): readonly Row[] {
-  const random = dice(seed + scene.workers);
+  const random = seeded(seed + scene.workers);
   const played = Array.from({ length: histories }, () => randomHistory(scene.workers, scene.weights, random));
   const possible = meanAndWorst(played.flat().map((members) => leastFullest(keys.length, members)));
   return contenders.map((contender) => {

@@ -75,11 +75,9 @@ interface ShardState {
   lost: LostReason | undefined;
 }
 
-const pickLocks = ({ masters, lockKey, asker }: HoldingsOptions) => ({ masters, lockKey, asker });
-
 export function createHoldings(options: HoldingsOptions): Holdings {
-  const { host, isOurs, limits, clock, note } = options;
-  const leases = createLeases({ ...pickLocks(options), limits, clock, onLost: lose });
+  const { host, masters, lockKey, asker, isOurs, limits, clock, note } = options;
+  const leases = createLeases({ masters, lockKey, asker, limits, clock, onLost: lose });
   const states = Array.from({ length: options.shards }, (_, i): ShardState => {
     return { shard: shardIndex(i), phase: 'closed', notBefore: 0, lost: undefined };
   });

@@ -10,6 +10,7 @@ import { loadLibrary } from '../functions/library.ts';
 import { type ActorId, namespace, type ShardIndex, shardIndex, workerId } from '../ids.ts';
 import { type Connection, connect, openConnection } from '../redis/connection.ts';
 import { namespaceKeys, shardKeys } from '../redis/keys.ts';
+import { seeded } from '../statechart/oracle.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import { type Assignment, planAssignment, withPin } from './assignment.ts';
 import { agreeConfig, readConfig } from './config.ts';
@@ -74,7 +75,7 @@ t.test('L1: with 4 equal workers none owns more than 17 of 64, and every worker 
 
 t.test('L1: over 1,000 random histories a join or leave moves at most its share, rounded up, plus one', async (t) => {
   t.comment(`seed ${seed}`);
-  const random = mulberry(seed);
+  const random = seeded(seed);
   const ring = createRing(hasher.hash64);
   const pick = (n: number): number => Math.floor(random() * n);
   const worst = { moves: 0, load: 0 };
@@ -812,16 +813,5 @@ function fakeClock(): Clock & { advance(ms: number): void; jumpWall(ms: number):
     jumpWall(ms) {
       wall += ms;
     },
-  };
-}
-
-/** mulberry32: small, seeded, good enough for histories. */
-function mulberry(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
