@@ -5,12 +5,12 @@
 // cores of this machine. Contenders are interleaved, product and floor in turn, so that a drift of the machine meets both;
 // the ratio is taken pair by pair.
 
-import { startRedis } from '../runtime/testing/index.ts';
 import { type Contender, startEmboss, startFloor } from './commit/contenders.ts';
 import { microscopes } from './commit/microscopes.ts';
 import { draw } from './commit/plot.ts';
 import { profile } from './commit/profile.ts';
 import { type Measured, measure, median } from './load.ts';
+import { startBenchRedis } from './redis.ts';
 import { type BenchOptions, facts, record, redisVersion, say, table } from './report.ts';
 
 export interface CommitOptions extends BenchOptions {
@@ -91,7 +91,7 @@ async function onePair(pair: number, options: CommitOptions): Promise<Pair[]> {
 }
 
 async function contest(name: 'emboss' | 'floor', run: string, options: CommitOptions): Promise<readonly Measured[]> {
-  const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''] });
+  const redis = await startBenchRedis();
   let contender: Contender | undefined;
   try {
     contender = name === 'emboss' ? await startEmboss(redis.url, run) : await startFloor(redis.url, run);

@@ -2,8 +2,9 @@
 
 import { type AnyMachineSnapshot, type AnyStateMachine, transition } from 'xstate';
 import { systemClock } from '../../runtime/index.ts';
-import { type ActorId, charts, connectRedis, startRedis } from '../../runtime/testing/index.ts';
+import { type ActorId, charts, connectRedis } from '../../runtime/testing/index.ts';
 import type { CommitOptions } from '../commit.ts';
+import { startBenchRedis } from '../redis.ts';
 import { eventOf, input, machine, subject } from './subject.ts';
 
 export interface Microscopes {
@@ -53,7 +54,7 @@ function rate(ms: number, once: () => void): number {
 const PIPELINE = 100;
 
 async function redisRates(ms: number, body: string): Promise<Readonly<Record<string, number>>> {
-  const server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''] });
+  const server = await startBenchRedis();
   const connection = await connectRedis('writer', server.url);
   const { redis } = connection;
   try {

@@ -3,9 +3,9 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startRedis } from '../../runtime/testing/index.ts';
 import type { CommitOptions } from '../commit.ts';
 import { measure } from '../load.ts';
+import { startBenchRedis } from '../redis.ts';
 import { table } from '../report.ts';
 import { startEmboss } from './contenders.ts';
 
@@ -29,7 +29,7 @@ const LEAST_SHARE = 0.001; // Below it a part is not named.
 
 export async function profile(options: CommitOptions): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), 'emboss-profile-'));
-  const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''] });
+  const redis = await startBenchRedis();
   try {
     const contender = await startEmboss(redis.url, 'profile', ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
     await measure(CLIENTS, contender.turn, 1_000, options.seconds * 1_000);

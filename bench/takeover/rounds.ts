@@ -1,8 +1,9 @@
 // Rounds: two workers share 64 shards under load; one is killed or stopped, the other takes over, the first comes back.
 
 import { systemClock } from '../../runtime/index.ts';
-import { startRedis, startWorkerProcess, type WorkerProcess, waitUntil } from '../../runtime/testing/index.ts';
+import { startWorkerProcess, type WorkerProcess, waitUntil } from '../../runtime/testing/index.ts';
 import { namespace } from '../commit/subject.ts';
+import { startBenchRedis } from '../redis.ts';
 import { type Change, type Load, startLoad } from './load.ts';
 
 export type Ending = 'SIGKILL' | 'SIGTERM';
@@ -24,7 +25,7 @@ const RATE_MS = 1_000;
 
 /** Plays `count` rounds of one ending, each told when it is over. Everything that it starts is stopped. */
 export async function playRounds(ending: Ending, count: number, told: (round: Round) => void): Promise<Load> {
-  const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''] });
+  const redis = await startBenchRedis();
   const workers = new Map<string, WorkerProcess>();
   let load: Load | undefined;
   const start = async (id: string): Promise<void> => {
