@@ -7,8 +7,27 @@ export type { Behaviour, Held, Step } from '../statechart/behaviour.ts';
 export { charts } from '../statechart/charts.ts';
 export { snapshotHash } from '../statechart/definition.ts';
 export { type Replayed, replay } from '../statechart/replay.ts';
+export { Cluster, type ClusterOptions } from './cluster/cluster.ts';
+export type { ClusterServer } from './cluster/cluster-server.ts';
+export type { ClusterWorker, LifeOptions, WorkerState } from './cluster/cluster-worker.ts';
 export { armCrashPoint, type CrashPoint, crashPoint, crashPoints } from './crash-points.ts';
-export { type HeldCommand, type RedisProxy, startRedisProxy } from './redis-proxy.ts';
+export {
+  type Fault,
+  type FaultRule,
+  type HeldCommand,
+  type RedisProxy,
+  type RedisProxyOptions,
+  type Span,
+  type StandingRule,
+  startRedisProxy,
+  type Tap,
+  type Way,
+} from './redis-proxy.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
-export { startWorkerProcess, type WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
+export {
+  startWorkerProcess,
+  type WorkerCounters,
+  type WorkerProcess,
+  type WorkerProcessOptions,
+} from './worker-process.ts';

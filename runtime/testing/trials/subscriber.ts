@@ -1,0 +1,81 @@
+// A subscriber: watches all journals of a namespace through a client, goes away now and then, and comes back where it was.
+
+import type { Client, Watch } from '../../client.ts';
+import { pause, systemClock } from '../../clock.ts';
+import type { JournalEntry } from '../../messages.ts';
+import { pick, type Random } from '../oracle.ts';
+
+/** How long it stays before it goes away and resumes. ms */
+const STAYS_MS = [1_500, 2_500, 4_000] as const;
+const ENTRIES_MAX = 500_000; // About 500 MB; a trial that commits more is too long for one subscriber.
+
+/** A shard's change of hands, as the journal tells it. Times are monotonic ms at which we heard. */
+export interface Takeover {
+  readonly shard: number;
+  readonly token: string;
+  readonly claimedAt: number;
+  /** When the first step of the new owner was heard. */
+  workedAt: number | undefined;
+}
+
+export class Subscriber {
+  readonly #client: Client;
+  readonly #random: Random;
+  readonly #positions: Map<number, number>;
+  readonly #latest = new Map<number, Takeover>();
+  readonly #ended: Promise<void>;
+  #watch: Watch | undefined;
+  #stopped = false;
+  /** Everything it was told, in order of arrival. */
+  readonly entries: JournalEntry[] = [];
+  readonly takeovers: Takeover[] = [];
+  /** How often it came back. */
+  resumed = 0;
+
+  constructor(client: Client, random: Random) {
+    this.#client = client;
+    this.#random = random;
+    this.#positions = new Map(Array.from({ length: client.shards }, (_, shard) => [shard, 0]));
+    this.#ended = this.#follow();
+  }
+
+  /** The last position it was told of a shard. */
+  position(shard: number): number {
+    return this.#positions.get(shard) ?? 0;
+  }
+
+  /** Rejects with what ended it before, if anything did. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    await this.#ended;
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#stopped) {
+      const watch = this.#client.watch({ from: new Map(this.#positions) });
+      this.#watch = watch;
+      const away = new AbortController();
+      void pause(systemClock, pick(this.#random, STAYS_MS), away.signal).then(() => watch.close());
+      for await (const entry of watch) this.#hear(entry);
+      away.abort();
+      if (!this.#stopped) this.resumed += 1;
+    }
+  }
+
+  #hear(entry: JournalEntry): void {
+    if (this.entries.length >= ENTRIES_MAX) throw new Error(`a subscriber keeps ${ENTRIES_MAX} entries`);
+    this.entries.push(entry);
+    this.#positions.set(entry.shard, entry.position);
+    const { shard, token, kind } = entry;
+    const now = systemClock.monotonic();
+    if (kind === 'claimed') {
+      const takeover: Takeover = { shard, token, claimedAt: now, workedAt: undefined };
+      this.#latest.set(shard, takeover);
+      this.takeovers.push(takeover);
+      return;
+    }
+    const latest = this.#latest.get(shard);
+    if (latest?.token === token) latest.workedAt ??= now;
+  }
+}
