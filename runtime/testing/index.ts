@@ -7,6 +7,45 @@ export type { Behaviour, Held, Step } from '../statechart/behaviour.ts';
 export { charts } from '../statechart/charts.ts';
 export { snapshotHash } from '../statechart/definition.ts';
 export { type Replayed, replay } from '../statechart/replay.ts';
+export {
+  type AuditCounts,
+  type AuditReport,
+  type AuditSources,
+  audit,
+  chartsOf,
+  check,
+  checkInto,
+  countsOf,
+  gather,
+} from './audit/audit.ts';
+export { readProcess } from './audit/baseline.ts';
+export type {
+  Allowances,
+  ChartOf,
+  DeclaredLoss,
+  Evidence,
+  HistoryModel,
+  LedgerAct,
+  NamespaceEvidence,
+  Reading,
+  ShardEvidence,
+  Sight,
+  StoredActor,
+  SubscriberLog,
+} from './audit/evidence.ts';
+export {
+  Findings,
+  type InvariantId,
+  type InvariantReport,
+  invariants,
+  type Violation,
+} from './audit/findings.ts';
+export type { History, Operation, Outcome } from './audit/history.ts';
+export { entriesByActor } from './audit/journals.ts';
+export { type Bounds, type Call, type Linearization, linearizable, type Model } from './audit/linearizability.ts';
+export type { LossReport } from './audit/losses.ts';
+export { historyModels, tally, versions } from './audit/models.ts';
+export { HistoryRecorder, type HistoryRecorderOptions, outcomeOf, type RecordedClient } from './audit/recorder.ts';
 export { armCrashPoint, type CrashPoint, crashPoint, crashPoints } from './crash-points.ts';
 export { type HeldCommand, type RedisProxy, startRedisProxy } from './redis-proxy.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
