@@ -204,9 +204,8 @@ export class Cluster {
 
   /** Waits until nothing is on its way: no message, effect, outbox record, nor a timer that is due within 2 s. */
   async settled(options: WaitOptions = {}): Promise<void> {
-    const clients = new Map(this.namespaces.map((name) => [name, this.client(name)]));
-    const sources = [...this.#spaces.values()].map(({ name, server }) => ({ name, url: server.url }));
-    await this.until('all is quiet', () => isQuiet(sources, clients), { everyMs: 100, ...options });
+    const clients = this.namespaces.map((name) => this.client(name));
+    await this.until('all is quiet', () => isQuiet(clients), { everyMs: 100, ...options });
   }
 
   /** What a person wants to see of a cluster that does not get there. */
