@@ -2,8 +2,8 @@
 // then, and repeat under the same message id whatever stayed unknown, as a careful caller does.
 //
 // What a client asks for next depends on its seed alone, never on an answer: under one seed the same commands are given, to
-// whatever system. Actors are of two kinds, so that lists stay comparable: `c…` count what clients send, `h…` only hear what
-// others tell them.
+// whatever system. Actors are of two kinds, so that lists stay comparable: `one.c7` counts what clients send, `one.h7`
+// only hears what others tell it.
 
 import type { AskOutcome, Client } from '../../client.ts';
 import { pause, systemClock } from '../../clock.ts';
@@ -20,7 +20,7 @@ export interface LoadOptions {
   readonly seed: number;
   /** One loop of commands each. They share connections where the caller gives the same client twice. */
   readonly clients: readonly LoadClient[];
-  /** Namespaces that TELL goes to. The first is the clients' own. */
+  /** Namespaces that TELL goes to. The first is the clients' own; actors are named after theirs. */
   readonly namespaces: readonly string[];
   /** Counting actors; hearing ones are a quarter as many. Default 60. */
   readonly actors?: number;
@@ -55,8 +55,9 @@ export class Load {
   constructor(options: LoadOptions) {
     this.#options = options;
     const count = options.actors ?? ACTORS;
-    this.counting = Array.from({ length: count }, (_, i) => actorId(`c${i}`));
-    this.hearing = Array.from({ length: Math.ceil(count / 4) }, (_, i) => actorId(`h${i}`));
+    const [own = ''] = options.namespaces;
+    this.counting = Array.from({ length: count }, (_, i) => actorId(`${own}.c${i}`));
+    this.hearing = this.#hearingIn(own);
     this.#loops = options.clients.map((client, i) => this.#loop(client, i));
   }
 
@@ -115,6 +116,11 @@ export class Load {
     }
   }
 
+  #hearingIn(namespace: string): readonly ActorId[] {
+    const count = Math.ceil((this.#options.actors ?? ACTORS) / 4);
+    return Array.from({ length: count }, (_, i) => actorId(`${namespace}.h${i}`));
+  }
+
   /** The next thing a client does. Which events are refused depends on where the actor stands. */
   #draw(random: Random, id: string): Command | { readonly kind: 'read'; readonly actor: ActorId } {
     const hot = this.counting.slice(0, HOT);
@@ -125,7 +131,12 @@ export class Load {
     if (dice < 52) return command({ type: 'ADD', id });
     if (dice < 62) {
       const namespace = pick(random, this.#options.namespaces);
-      return command({ type: 'TELL', to: pick(random, this.hearing), namespace, ids: [`${id}.a`, `${id}.b`] });
+      return command({
+        type: 'TELL',
+        to: pick(random, this.#hearingIn(namespace)),
+        namespace,
+        ids: [`${id}.a`, `${id}.b`],
+      });
     }
     if (dice < 72) return command({ type: 'POST', id });
     if (dice < 80) return command({ type: 'WORK', id });

@@ -5,9 +5,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pause, systemClock } from '../../clock.ts';
-import { INVARIANTS } from './audit.ts';
 import { Stage } from './stage.ts';
-import { CannotRun, type Trial, type TrialReport } from './trial.ts';
+import { CannotRun, INVARIANTS, type Trial, type TrialReport } from './trial.ts';
 
 export interface RunOptions {
   readonly seed: number;

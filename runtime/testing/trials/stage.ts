@@ -5,12 +5,14 @@
 import { readFileSync } from 'node:fs';
 import type { Client } from '../../client.ts';
 import { systemClock } from '../../clock.ts';
-import type { JsonObject } from '../../json.ts';
+import type { AuditReport } from '../audit/audit.ts';
+import type { Allowances, LedgerAct, Reading } from '../audit/evidence.ts';
+import { HistoryRecorder } from '../audit/recorder.ts';
 import { Cluster, type ClusterOptions } from '../cluster/cluster.ts';
 import { ClusterServer } from '../cluster/cluster-server.ts';
 import { type Random, seeded } from '../oracle.ts';
 import { askRedis, type RedisReply } from '../redis-probe.ts';
-import { auditTrial, Recorder } from './audit.ts';
+import { auditCluster, readingOf, verdictsOf } from './audit.ts';
 import { Load, type LoadOptions } from './load.ts';
 import { Subscriber } from './subscriber.ts';
 import { CannotRun, type Counts, type InvariantId, type InvariantVerdict, type Measure } from './trial.ts';
@@ -50,7 +52,7 @@ export class Stage {
   readonly seed: number;
   /** Decides where and when faults strike. Load draws from generators of its own. */
   readonly random: Random;
-  readonly recorder = new Recorder();
+  readonly recorder = new HistoryRecorder();
   readonly measures: Measure[] = [];
   readonly reasons: string[] = [];
   readonly invariants = new Map<InvariantId, InvariantVerdict>();
@@ -58,6 +60,7 @@ export class Stage {
   readonly #ends: (() => Promise<unknown>)[] = [];
   readonly #loads: StageLoad[] = [];
   #violations = 0;
+  #before: Reading = {};
   #partner: ClusterServer | undefined;
   #redisVersion = '';
   #durability = 'memory';
@@ -109,11 +112,12 @@ export class Stage {
     this.#loads.push(started);
     this.#ends.push(() => Promise.all([load.stop(), subscriber.stop().catch(() => undefined)]));
     await cluster.until('answers come', () => load.answered > WARM_ANSWERS);
+    this.#before = await readingOf(cluster);
     return started;
   }
 
-  /** The faults are over: ends all load, waits until everything has settled, and audits. */
-  async finish(cluster: Cluster): Promise<void> {
+  /** The faults are over: ends all load, waits until everything has settled, and audits. What is allowed is declared here. */
+  async finish(cluster: Cluster, allowances: Allowances = {}): Promise<AuditReport> {
     this.say('the faults are over');
     for (const { door } of this.#loads) door?.clearRules();
     await Promise.all(this.#loads.map(({ load }) => load.stop()));
@@ -126,14 +130,30 @@ export class Stage {
       await subscriber.stop();
     }
     this.say('settled; auditing');
-    await auditTrial(this, cluster, this.#loads);
+    const [recorder, loads, before] = [this.recorder, this.#loads, this.#before];
+    const ledger = await this.ledger();
+    this.#keep(cluster, ledger);
+    const report = await auditCluster({ cluster, recorder, loads, ledger, before, allowances });
+    this.evidence.set('audit', () => report);
+    for (const [id, verdict] of verdictsOf(report)) this.invariants.set(id, verdict);
+    for (const { invariant, where, words } of report.violations) this.violated(`${invariant}: ${where}: ${words}`);
+    return report;
+  }
+
+  /** What is written down when something did not hold. */
+  #keep(cluster: Cluster, ledger: readonly LedgerAct[]): void {
+    this.evidence.set('history', () => this.recorder.history);
+    this.evidence.set('ledger', () => ledger);
+    for (const { subscriber, namespace } of this.#loads)
+      this.evidence.set(`journal-${namespace}`, () => subscriber.entries);
+    this.evidence.set('logs', () => cluster.workers.map(({ id, lines }) => ({ id, lines })));
   }
 
   /** Everything the partner was asked, oldest first. */
-  async ledger(): Promise<readonly JsonObject[]> {
+  async ledger(): Promise<readonly LedgerAct[]> {
     if (this.#partner === undefined) return [];
     const rows = (await askRedis(this.#partner.url, ['LRANGE', LEDGER, '0', '-1'], 10_000)) as readonly RedisReply[];
-    return rows.map((row) => JSON.parse(String(row)) as JsonObject);
+    return rows.map((row) => JSON.parse(String(row)) as LedgerAct); // As trial-chart.ts notes them.
   }
 
   /** A figure of the report. */

@@ -1,6 +1,9 @@
 // What a trial is, and what it comes to. A trial is one file `NN-name.ts` that exports a Trial, and a line in trials.ts.
 
+import type { InvariantId } from '../audit/findings.ts';
 import type { Stage } from './stage.ts';
+
+export type { InvariantId } from '../audit/findings.ts';
 
 export interface Trial {
   /** Its number in the list of docs/trials.md. */
@@ -19,7 +22,7 @@ export interface Trial {
   run(stage: Stage): Promise<void>;
 }
 
-export type InvariantId = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8';
+export const INVARIANTS: readonly InvariantId[] = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8'];
 
 /** How much an invariant was looked at and how often it did not hold; or why it was not looked at. */
 export type InvariantVerdict =
