@@ -2,6 +2,7 @@
 
 import { pause, systemClock } from '../../clock.ts';
 import { pick } from '../oracle.ts';
+import { violationsOf } from './audit.ts';
 import type { Trial } from './trial.ts';
 
 const ROUNDS = 30;
@@ -25,17 +26,14 @@ export const killedWorkers: Trial = {
       const killedAt = systemClock.monotonic();
       await victim.kill();
       await victim.start();
-      const worked = await cluster.until('each of its shards is at work again', () => {
-        const since = subscriber.takeovers.filter(({ claimedAt, workedAt }) => claimedAt > killedAt && workedAt);
-        const first = lost.map((shard) => since.find((one) => one.shard === shard)?.workedAt);
-        return first.every((at) => at !== undefined) && first;
-      });
-      recoveries.push(...worked.map((at) => (at ?? killedAt) - killedAt));
+      const back = (): readonly number[] | undefined => subscriber.workedAfter(killedAt, lost);
+      recoveries.push(...(await cluster.until('each of its shards is at work again', back)));
       stage.say(`round ${round} of ${rounds}: ${victim.id} with ${lost.length} shards`);
       await pause(systemClock, next - systemClock.monotonic());
     }
-    await stage.finish(cluster);
+    const report = await stage.finish(cluster);
     stage.measure('kills', rounds, 'kills');
+    stage.measure('acknowledged commands lost', violationsOf(report, 'I1'), 'commands');
     stage.measureSpread('recovery of a shard, from the kill to the first step of its next owner', recoveries, 'ms');
   },
 };

@@ -4,6 +4,7 @@
 import { systemClock } from '../../clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ClusterWorker } from '../cluster/cluster-worker.ts';
+import { violationsOf } from './audit.ts';
 import type { Stage } from './stage.ts';
 import type { Trial } from './trial.ts';
 
@@ -28,8 +29,9 @@ export const zombieOwner: Trial = {
       await frozenInRead(cluster);
       stage.say(`round ${round} of ${rounds}: FENCED ${fenced()} times so far`);
     }
-    await stage.finish(cluster);
+    const report = await stage.finish(cluster);
     stage.measure('FENCED', fenced(), 'replies');
+    stage.measure('commits under a dead token', violationsOf(report, 'I6'), 'commits');
     stage.expect(fenced() >= 1, 'no zombie was fenced: nothing was tried');
   },
 };

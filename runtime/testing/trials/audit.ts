@@ -55,6 +55,10 @@ export function verdictsOf({ invariants }: AuditReport): ReadonlyMap<InvariantId
   return verdicts;
 }
 
+/** How often these invariants did not hold, together. */
+export const violationsOf = ({ invariants }: AuditReport, ...ids: readonly InvariantId[]): number =>
+  invariants.reduce((sum, { id, violations }) => sum + (ids.includes(id) ? violations : 0), 0);
+
 /** Handles of each process that runs, named by its id and process, and connections of each server. */
 export async function readingOf(cluster: Cluster): Promise<Reading> {
   const reading: { [measure: string]: number } = {};

@@ -44,6 +44,27 @@ export class Subscriber {
     return this.#positions.get(shard) ?? 0;
   }
 
+  /**
+   * How long after `since` each of the shards was at work under a later owner: from then to its first step that we heard of.
+   * Undefined while one of them is not.
+   */
+  workedAfter(since: number, shards: readonly number[]): readonly number[] | undefined {
+    const later = this.takeovers.filter(({ claimedAt, workedAt }) => claimedAt > since && workedAt !== undefined);
+    const waits = shards.map((shard) => (later.find((one) => one.shard === shard)?.workedAt ?? Number.NaN) - since);
+    return waits.some(Number.isNaN) ? undefined : waits;
+  }
+
+  /** Between a release and the next claim, by the server's clock, per change of hands in the journal. ms */
+  get ownerlessMs(): readonly number[] {
+    const released = new Map<number, number>();
+    return this.entries.flatMap(({ kind, shard, at }) => {
+      if (kind === 'released') released.set(shard, at);
+      const since = kind === 'claimed' ? released.get(shard) : undefined;
+      if (kind === 'claimed') released.delete(shard);
+      return since === undefined ? [] : [at - since];
+    });
+  }
+
   /** Rejects with what ended it before, if anything did. */
   async stop(): Promise<void> {
     this.#stopped = true;
