@@ -49,7 +49,7 @@ t.test('one namespace: every verb of a worker, and the others take over', async 
 
   await two.restart({ watchdog: false });
   await cluster.owned(WITHIN);
-  await two.stall(1_500);
+  await two.stall(1_000);
   await taken('one.1');
   t.ok((await two.counters()).shards !== undefined, 'its loop runs again');
 
