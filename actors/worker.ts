@@ -93,6 +93,7 @@ function hostOptions({ namespace }: Context, settings: Settings, worker: string)
   return {
     namespace,
     worker,
+    weight: settings.weight,
     url: urlOf(namespace, settings),
     shards: settings.shards,
     durability: settings.durability,

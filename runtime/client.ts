@@ -76,6 +76,8 @@ export interface WorkerView {
   readonly worker: string;
   readonly state: 'alive' | 'suspect' | 'dead';
   readonly heartbeatAgeMs: number;
+  /** Its share of the shards beside the others; 0 stands by. */
+  readonly weight: number;
   readonly shards: readonly number[];
   readonly residents: number;
   readonly steps: number;

@@ -42,7 +42,7 @@ export interface HostOptions {
   readonly worker: string;
   readonly url: string;
   readonly charts: readonly Hosted[];
-  /** Lock masters; default: the server of the namespace. An odd number. */
+  /** Lock masters, one, three or five independent ones; default: the server of the namespace. */
   readonly lockUrls?: readonly string[];
   /** Default 64. Fixed by the first start (L1). */
   readonly shards?: number;
@@ -52,6 +52,7 @@ export interface HostOptions {
   readonly timeScale?: number;
   /** Other namespaces that messages go to; the own one needs no entry. Shards default to our own number. */
   readonly peers?: { readonly [namespace: string]: { readonly url: string; readonly shards?: number } };
+  /** 0 … 16, default 1: its share of the shards beside the other workers. 0 takes none. */
   readonly weight?: number;
   readonly version?: string;
   readonly limits?: Partial<ShardLimits>;

@@ -44,6 +44,7 @@ function drawn(rows: readonly Row[], now: number): string {
     row.worker,
     row.state,
     duration(row.heartbeatAgeMs),
+    row.weight,
     row.shards.length,
     shortened(ranges(row.shards)),
     row.residents,
@@ -56,6 +57,7 @@ function drawn(rows: readonly Row[], now: number): string {
     'worker',
     'state',
     'silent for',
+    'weight',
     'shards',
     'which',
     'in memory',
@@ -63,7 +65,7 @@ function drawn(rows: readonly Row[], now: number): string {
     'fenced',
     'up for',
   ];
-  return table({ head, rows: cells, right: [4, 6, 7, 8] });
+  return table({ head, rows: cells, right: [4, 5, 7, 8, 9] });
 }
 
 const WIDTH_MAX = 36;

@@ -98,6 +98,7 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
             worker,
             state: judgement === undefined || (!judgement.proven && looked) ? 'suspect' : judgement.liveness,
             heartbeatAgeMs: judgement?.silentMs ?? 0,
+            weight: entry.weight,
             shards: owners.flatMap((owner, shard) => (owner === worker ? [shard] : [])),
             residents: stats.residents ?? 0,
             steps: stats.steps ?? 0,

@@ -62,6 +62,7 @@ export interface OwnershipOptions {
   readonly hasher: Hasher;
   /** Another process took this worker's id: everything was given up, and this process should end. */
   readonly onDisplaced: (error: OperatingError) => void;
+  /** 0 … 16, default 1: its share of the shards beside the others. 0 takes none. Otherwise OperatingError `bad-setting`. */
   readonly weight?: number;
   readonly version?: string;
   /** Put into each heartbeat for `emboss workers`. Small, and no personal data. */
@@ -75,6 +76,7 @@ const PUBLISH_TRIES = 3; // Per look. Losing more often means that others are at
 const ROUND_MS_MIN = 10; // However much there is to do, the loop leaves room for the work itself.
 const DRAIN_LOOK_MS = 5;
 const NONCE_BYTES = 4;
+const WEIGHT_MAX = 16; // The ring places 64 points per weight and worker: more would cost and say nothing new.
 
 export function createOwnership(options: OwnershipOptions): Ownership {
   const { namespace, worker, connection, shards } = options;
@@ -240,6 +242,8 @@ const goneOf = (members: readonly MemberView[], replaced: string | undefined): r
   ...members.filter(({ liveness, gone }) => liveness === 'dead' && gone).map(({ incarnation }) => incarnation),
 ];
 
-const membershipOptions = ({ namespace, worker, weight = 1, version = '', stats = () => ({}) }: OwnershipOptions) => ({
-  ...{ namespace, worker, weight, version, stats },
-});
+function membershipOptions({ namespace, worker, weight = 1, version = '', stats = () => ({}) }: OwnershipOptions) {
+  if (!(weight >= 0 && weight <= WEIGHT_MAX))
+    throw new OperatingError('bad-setting', `the weight of a worker is 0 … ${WEIGHT_MAX}, got ${weight}`);
+  return { namespace, worker, weight, version, stats };
+}
