@@ -75,8 +75,11 @@ export interface ShardView {
 
 export interface WorkerView {
   readonly worker: string;
-  readonly state: 'alive' | 'suspect' | 'dead';
+  /** `away`: ended in order, and its shards are held until it is back. */
+  readonly state: 'alive' | 'suspect' | 'dead' | 'away';
   readonly heartbeatAgeMs: number;
+  /** How unusual that silence is, 0 … 99, as this client has heard the worker so far. From 5 on it is suspect. */
+  readonly phi: number;
   /** Its share of the shards beside the others; 0 stands by. */
   readonly weight: number;
   readonly shards: readonly number[];

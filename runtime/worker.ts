@@ -77,8 +77,11 @@ export interface Host {
   residents(): number;
   /** True while it beats and may be given shards. */
   healthy(): boolean;
-  /** Drains, releases, leaves, closes. Never rejects (L4). */
-  stop(): Promise<void>;
+  /**
+   * Drains, releases, leaves, closes. Never rejects (L4). With `restart`, the shards are held up to 5 s for the next process
+   * under this id: nobody else takes them meanwhile.
+   */
+  stop(how?: { readonly restart?: boolean }): Promise<void>;
 }
 
 /**
@@ -248,13 +251,13 @@ class Worker implements Host {
     );
   }
 
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+  stop(how: { readonly restart?: boolean } = {}): Promise<void> {
+    this.#stopped ??= this.#stop(how);
     return this.#stopped;
   }
 
-  async #stop(): Promise<void> {
-    await this.#ownership.leave();
+  async #stop(how: { readonly restart?: boolean }): Promise<void> {
+    await this.#ownership.leave(how);
     for (const shard of this.#open.values()) shard.lose(new Error('the worker stops'));
     await this.#reader.close();
     await this.#watchdog?.stop();

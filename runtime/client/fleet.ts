@@ -11,7 +11,7 @@ import type { NamespaceKeys } from '../redis/keys.ts';
 import { type Assignment, assignmentPrefix, withPin } from '../shards/assignment.ts';
 import { SHARD_LIMITS } from '../shards/limits.ts';
 import { createObserver, type Judgement } from '../shards/liveness.ts';
-import type { MemberEntry } from '../shards/membership.ts';
+import { holdOf, type MemberEntry, markOf } from '../shards/membership.ts';
 import type { Membership } from './operations.ts';
 
 const PIN_TRIES = 5; // Workers publish when members come and go: rarely, and never five times in a row.
@@ -46,8 +46,9 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
   function judge(found: ReadonlyMap<string, MemberEntry>): ReadonlyMap<string, Judgement> {
     const signs = [...found].map(([worker, entry]) => ({
       worker,
-      mark: `${entry.incarnation}/${entry.seq}`,
+      mark: markOf(entry),
       connection: 'unknown' as const,
+      holdMs: holdOf(entry),
     }));
     return observer.observe(signs, clock.monotonic());
   }
@@ -96,7 +97,8 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
           const owners = current?.owners ?? [];
           return {
             worker,
-            state: judgement === undefined || (!judgement.proven && looked) ? 'suspect' : judgement.liveness,
+            state: stateOf(entry, judgement),
+            phi: judgement?.phi ?? 0,
             heartbeatAgeMs: judgement?.silentMs ?? 0,
             weight: entry.weight,
             shards: owners.flatMap((owner, shard) => (owner === worker ? [shard] : [])),
@@ -109,4 +111,10 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
         });
     },
   };
+}
+
+function stateOf(entry: MemberEntry, judgement: Judgement | undefined): WorkerView['state'] {
+  if (judgement === undefined) return 'suspect';
+  if (entry.state === 'away') return judgement.liveness === 'dead' ? 'dead' : 'away';
+  return judgement.proven ? judgement.liveness : 'suspect'; // Found twice and heard not once.
 }

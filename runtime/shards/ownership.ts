@@ -34,8 +34,11 @@ export interface Ownership {
    * after `deadMs`. Throws OperatingError `worker-id-taken`, `redis-unavailable`, or OutcomeUnknown; then nothing runs.
    */
   start(): Promise<void>;
-  /** Drains all shards, releases them and leaves, within `leaveMs`. Afterwards nothing runs any more. Never rejects. */
-  leave(): Promise<void>;
+  /**
+   * Drains all shards, releases them and leaves, within `leaveMs`. With `restart`, the shards are held for the next process
+   * under this id for up to `restartMs`. Afterwards nothing runs any more. Never rejects.
+   */
+  leave(how?: { readonly restart?: boolean }): Promise<void>;
   /**
    * For a worker that was fenced or is in doubt (L2): true when it may claim the shard again, with the lock confirmed just
    * now and the assignment, read just now, naming us. False: the shard is closed here, and opened again if it comes back.
@@ -210,10 +213,10 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     return false;
   }
 
-  async function leave(): Promise<void> {
+  async function leave({ restart = false }: { readonly restart?: boolean } = {}): Promise<void> {
     if (leaving) return;
     leaving = true;
-    membership.markLeaving();
+    if (!restart) membership.markLeaving();
     wake.abort();
     holdings.reconcile();
     const deadline = clock.monotonic() + limits.leaveMs;
@@ -222,7 +225,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     wake.abort();
     await loop;
     await holdings.close(); // What did not drain in time is lost.
-    await membership.leave();
+    await (restart ? membership.goAway() : membership.leave());
     await options.masters.close();
   }
 

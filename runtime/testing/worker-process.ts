@@ -38,6 +38,8 @@ export interface WorkerProcess {
   isFrozen(): boolean;
   /** SIGTERM, and how it ended. */
   stop(): Promise<number | NodeJS.Signals>;
+  /** SIGUSR2: it ends in order, and says that it comes back (decision 0015). How it ended. */
+  goAway(): Promise<number | NodeJS.Signals>;
   kill(): Promise<void>;
   freeze(): Promise<void>;
   thaw(): void;
@@ -101,6 +103,10 @@ function verbs(child: ChildProcess, exited: Promise<number | NodeJS.Signals>, li
       child.kill('SIGTERM');
       return exited;
     },
+    goAway() {
+      child.kill('SIGUSR2');
+      return exited;
+    },
     async kill() {
       child.kill('SIGKILL');
       await exited;
@@ -141,10 +147,12 @@ async function serve({ module, given, host: options }: Start): Promise<void> {
   process.on('message', (question) => {
     if (question === 'counters') process.send?.({ ...worker.counters, shards: worker.shards() });
   });
-  process.once('SIGTERM', () => {
+  const end = (how: { readonly restart: boolean }): void => {
     process.off('disconnect', orphaned);
-    void worker.stop().then(() => process.disconnect()); // Nothing is left that keeps the process: it exits with 0.
-  });
+    void worker.stop(how).then(() => process.disconnect()); // Nothing is left that keeps the process: it exits with 0.
+  };
+  process.once('SIGTERM', () => end({ restart: false }));
+  process.once('SIGUSR2', () => end({ restart: true }));
   process.send?.('joined');
 }
 
