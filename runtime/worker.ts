@@ -8,7 +8,7 @@ import type { Loss } from './commit/loss.ts';
 import { type Claimed, OpenShard } from './commit/open-shard.ts';
 import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
 import { EffectRunner } from './effects/runner.ts';
-import { OperatingError } from './errors.ts';
+import { type InvariantBroken, OperatingError } from './errors.ts';
 import { command } from './functions/call.ts';
 import { claim } from './functions/claim.ts';
 import { loadLibrary } from './functions/library.ts';
@@ -402,7 +402,8 @@ class Worker implements Host {
     this.#log.warn({ shard, loss, error: String(why) }, 'shard dropped');
     if (this.#open.get(shard) !== opened) return; // A later claim of ours serves it.
     this.#open.delete(shard);
-    if (this.#stopped !== undefined) return;
+    if (loss === 'law-broken') this.#options.onFatal?.(why as InvariantBroken);
+    if (this.#stopped !== undefined || loss === 'law-broken') return;
     this.#reopen(shardIndex(shard)).catch((error: unknown) =>
       this.#log.error({ shard, error: String(error) }, 'shard not reclaimed'),
     );
