@@ -8,9 +8,11 @@ import type { ActorId, Namespace, Sequence } from './ids.ts';
 import type { Event, Json, JsonObject } from './json.ts';
 import type { Answer, JournalEntry } from './messages.ts';
 import type { Connector } from './redis/connector.ts';
+import type { Takeover } from './shards/takeover.ts';
 
 export { connect } from './client/connect.ts';
 export { OperatingError, OutcomeUnknown } from './errors.ts';
+export type { Takeover, TakeoverCause } from './shards/takeover.ts';
 
 export interface Command {
   readonly actor: ActorId;
@@ -71,6 +73,11 @@ export interface ShardView {
   readonly effects: number;
   readonly parked: number;
   readonly claimedAt: number;
+  /** What the owner said with its last heartbeat; undefined where it has not said anything (yet). Left of its lease, in ms. */
+  readonly leaseMs: number | undefined;
+  /** Actors in its memory. */
+  readonly residents: number | undefined;
+  readonly takeover: Takeover | undefined;
 }
 
 export interface WorkerView {
@@ -179,7 +186,8 @@ export interface Client {
   getRecord(id: string): Promise<string | undefined>;
   dropRecord(id: string): Promise<boolean>;
 
-  shardViews(): Promise<readonly ShardView[]>;
+  /** Of all shards, or of those named. Seven reads for each. */
+  shardViews(only?: readonly number[]): Promise<readonly ShardView[]>;
   workerViews(): Promise<readonly WorkerView[]>;
   /**
    * Pins a shard to a worker, or frees it with `undefined`; the workers move it within a beat or two (L1). False when it was

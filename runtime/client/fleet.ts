@@ -12,6 +12,7 @@ import { type Assignment, assignmentPrefix, withPin } from '../shards/assignment
 import { SHARD_LIMITS } from '../shards/limits.ts';
 import { createObserver, type Judgement } from '../shards/liveness.ts';
 import { holdOf, type MemberEntry, markOf } from '../shards/membership.ts';
+import { parseFacts } from '../shards/takeover.ts';
 import type { Membership } from './operations.ts';
 
 const PIN_TRIES = 5; // Workers publish when members come and go: rarely, and never five times in a row.
@@ -54,9 +55,13 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
   }
 
   return {
-    async owners() {
-      const current = await assignment();
-      return { owners: (current?.owners ?? []).map((owner) => owner ?? undefined), pins: current?.pins ?? {} };
+    async placement() {
+      const [current, found] = await Promise.all([assignment(), entries()]);
+      return {
+        owners: (current?.owners ?? []).map((owner) => owner ?? undefined),
+        pins: current?.pins ?? {},
+        facts: new Map([...found].map(([worker, { stats }]) => [worker, parseFacts(stats?.shards)])),
+      };
     },
     async pin(shard, worker) {
       if (worker !== undefined) await requireMember(worker);
@@ -93,7 +98,7 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([worker, entry]): WorkerView => {
           const judgement = judgements.get(worker);
-          const stats = entry.stats as { readonly [name: string]: number | undefined };
+          const stat = (name: string): number => Number(entry.stats?.[name] ?? 0);
           const owners = current?.owners ?? [];
           return {
             worker,
@@ -102,9 +107,9 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
             heartbeatAgeMs: judgement?.silentMs ?? 0,
             weight: entry.weight,
             shards: owners.flatMap((owner, shard) => (owner === worker ? [shard] : [])),
-            residents: stats.residents ?? 0,
-            steps: stats.steps ?? 0,
-            fenced: stats.fenced ?? 0,
+            residents: stat('residents'),
+            steps: stat('steps'),
+            fenced: stat('fenced'),
             startedAt: entry.startedAt,
             version: entry.version,
           };
