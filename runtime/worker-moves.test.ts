@@ -4,9 +4,9 @@
 import t, { type Test } from 'tap';
 import { systemClock } from './clock.ts';
 import { loadResidents } from './commit/resident.ts';
-import { readAhead, stillWarm, type WarmActors } from './commit/warming.ts';
+import { readAhead, stillWarm, type WarmActors, Warming } from './commit/warming.ts';
 import { actorId, namespace } from './ids.ts';
-import { batchOver } from './redis/batch.ts';
+import { type Batch, batchOver } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { connect as connectRedis } from './redis/connector.ts';
 import { shardKeys } from './redis/keys.ts';
@@ -116,6 +116,26 @@ t.test(
     t.same(await stillWarm(batch, keys, after, await head()), [], 'the entry at the tail is gone');
   },
 );
+
+t.test('L2: of many shards that are waited for at once, as after a death, few are read ahead', async (t) => {
+  let [reads, now] = [0, 0];
+  const counting: Batch = {
+    run() {
+      reads += 1;
+      return new Promise(() => undefined);
+    },
+  };
+  const clock = { ...systemClock, monotonic: () => now };
+  const warming = new Warming({ namespace: namespace('many'), charts: charts([trialChart()]), clock }, counting);
+  for (let tries = 0; tries < 3; tries += 1) for (let shard = 0; shard < 32; shard += 1) warming.begin(shard);
+  t.equal(reads, 4, 'and none twice');
+  t.equal(warming.take(0), undefined, 'nobody waits for one that is not read yet');
+  for (let shard = 0; shard < 32; shard += 1) warming.begin(shard);
+  t.equal(reads, 5, 'another one has its turn');
+  now = 6_000;
+  for (let shard = 0; shard < 32; shard += 1) warming.begin(shard);
+  t.equal(reads, 9, 'what went elsewhere is forgotten');
+});
 
 t.test('L2: a shard whose lock is waited for is served from what was read ahead', async (t) => {
   const space = await opened(t, 1);

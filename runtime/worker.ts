@@ -10,7 +10,7 @@ import { OpenShard } from './commit/open-shard.ts';
 import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
 import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
-import { type InvariantBroken, OperatingError } from './errors.ts';
+import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
 import { loadLibrary } from './functions/library.ts';
 import type { Hosted, Send } from './hosting.ts';
 import {
@@ -217,7 +217,10 @@ class Worker implements Host {
     this.#scene = this.#makeScene(hasher, writer);
     this.#claiming = new Claiming(this.#scene, () => this.#ownership.members());
     this.#warming = new Warming(this.#scene, this.#batch(query));
-    writer.onReady(() => this.#verifyServer());
+    writer.onReady(() => {
+      this.#dropAll();
+      this.#verifyServer();
+    });
     this.#effects = new EffectRunner(this.#scene);
     this.#reader = startReader(
       reader,
@@ -284,6 +287,14 @@ class Worker implements Host {
     if (now - this.#troubleLoggedAt < TROUBLE_LOG_MS) return;
     this.#troubleLoggedAt = now;
     this.#log.warn({ error: String(error) }, 'inboxes are not read; trying on');
+  }
+
+  /**
+   * L2: before anything leaves on the new connection, what was believed over the old one is dropped. The server behind it may
+   * have lost its tail, and an entry that we read before would be committed at a place that the next message is given.
+   */
+  #dropAll(): void {
+    for (const shard of [...this.#open.values()]) shard.lose(new OutcomeUnknown('the connection was made anew'));
   }
 
   /** After each reconnection: it may be another server, without our functions or weaker than we were promised. */

@@ -9,7 +9,7 @@
 import { command } from '../functions/call.ts';
 import { type ActorId, streamId } from '../ids.ts';
 import { RawEntry, type StreamEntry, tokenOf } from '../journal/entry.ts';
-import { warmActorsMax, warmShardsMax, warmStaleMax } from '../limits.ts';
+import { warmActorsMax, warmMs, warmShardsMax, warmStaleMax } from '../limits.ts';
 import type { Batch } from '../redis/batch.ts';
 import { type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { loadResidents, type Resident } from './resident.ts';
@@ -25,22 +25,27 @@ export interface WarmActors {
 const PORTION = 50; // Read and restored at a time: what is served meanwhile waits for a few ms at most.
 
 export class Warming {
-  readonly #scene: Pick<Scene, 'namespace' | 'charts'>;
+  readonly #scene: Pick<Scene, 'namespace' | 'charts' | 'clock'>;
   readonly #batch: Batch;
   /** Of a bounded number of shards; the one begun first goes first. */
-  readonly #warm = new Map<number, { read: WarmActors | undefined }>();
+  /** By shard: when it was begun, and what came of it. */
+  readonly #warm = new Map<number, { readonly at: number; read: WarmActors | undefined }>();
 
   /** `batch` of a connection for reads: the commits of other shards do not wait for them. */
-  constructor(scene: Pick<Scene, 'namespace' | 'charts'>, batch: Batch) {
+  constructor(scene: Pick<Scene, 'namespace' | 'charts' | 'clock'>, batch: Batch) {
     this.#scene = scene;
     this.#batch = batch;
   }
 
-  /** Begins to read, once until `take`. At most one journal tail and `warmActorsMax` actors. */
+  /**
+   * Reads ahead, once until `take`, or does nothing where enough shards are warm: after a death many are waited for at
+   * once, and reading for all of them would hold up the first.
+   */
   begin(shard: number): void {
-    if (this.#warm.has(shard)) return;
-    for (const oldest of this.#warm.keys()) if (this.#warm.size >= warmShardsMax) this.#warm.delete(oldest);
-    const place: { read: WarmActors | undefined } = { read: undefined };
+    const now = this.#scene.clock.monotonic();
+    for (const [other, { at }] of this.#warm) if (now - at > warmMs) this.#warm.delete(other); // It went elsewhere.
+    if (this.#warm.has(shard) || this.#warm.size >= warmShardsMax) return;
+    const place: { readonly at: number; read: WarmActors | undefined } = { at: now, read: undefined };
     this.#warm.set(shard, place);
     readAhead(this.#scene, this.#batch, shard).then(
       (read) => {
