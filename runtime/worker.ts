@@ -22,12 +22,13 @@ import {
   type WorkerId,
   workerId,
 } from './ids.ts';
-import { callDeadlineMs, residentsMax } from './limits.ts';
+import { residentsMax } from './limits.ts';
 import { type Reader, startReader } from './mailbox/reader.ts';
-import { type Batch, batchOver } from './redis/batch.ts';
+import type { Batch } from './redis/batch.ts';
 import { type Connection, connect } from './redis/connection.ts';
 import { namespaceKeys, shardKeys } from './redis/keys.ts';
-import { checkServer, parseDurability } from './redis/server.ts';
+import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from './redis/server.ts';
+import { type TrustedBatch, trustedBatch } from './redis/trusted.ts';
 import { agreeConfig } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
@@ -110,14 +111,14 @@ async function openAll(
   open: (profile: 'writer' | 'reader' | 'query', url: string, name: string) => Promise<Connection>,
 ): Promise<Connections> {
   const writer = await open('writer', options.url, 'writer');
-  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
-  await loadLibrary(writer.redis);
+  const durability = parseDurability(options.durability ?? 'memory');
+  await verify(writer, durability);
   const ns = checkedNamespace(options.namespace);
   await agreeConfig(writer, ns, { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 });
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
-    if (connection !== writer) await loadLibrary(connection.redis);
+    if (connection !== writer) await verify(connection, durability);
     peers.set(name, connection);
   }
   return {
@@ -127,6 +128,12 @@ async function openAll(
     reader: await open('reader', options.url, 'reader'),
     query: await open('query', options.url, 'query'),
   };
+}
+
+/** What a server has to keep and to hold before anything is entrusted to it. Four round trips. */
+async function verify(connection: Connection, durability: Durability): Promise<void> {
+  checkReplicas(await checkServer(connection, durability), durability, connection.printable);
+  await loadLibrary(connection.redis);
 }
 
 const CLAIM_TRIES = 3; // STALE says that somebody claimed in between: with the lock held that is a leftover, and ends.
@@ -147,7 +154,8 @@ class Worker implements Host {
   readonly #open = new Map<number, OpenShard>();
   /** Highest token counter seen per shard: a claim after a rewind goes above it (M3). */
   readonly #tokenCounters = new Map<number, number>();
-  readonly #batches = new Map<Connection, Batch>();
+  readonly #batches = new Map<Connection, TrustedBatch>();
+  readonly #durability: Durability;
   /** When each shard was last opened, and the pause before its last reclaim. */
   readonly #openedAt = new Map<number, number>();
   readonly #reclaimPause = new Map<number, number>();
@@ -162,6 +170,7 @@ class Worker implements Host {
 
   constructor(options: HostOptions, charts: Charts, connections: Connections) {
     this.#options = options;
+    this.#durability = parseDurability(options.durability ?? 'memory');
     this.#charts = charts;
     this.#connections = connections;
     this.#namespace = checkedNamespace(options.namespace);
@@ -198,7 +207,6 @@ class Worker implements Host {
       note: (what, fields) => this.#log.info(fields, what),
     });
     this.#scene = this.#makeScene(hasher, writer);
-    writer.onReady(() => this.#verifyServer());
     this.#effects = new EffectRunner(this.#scene);
     this.#reader = startReader(
       reader,
@@ -258,18 +266,6 @@ class Worker implements Host {
     this.#log.warn({ error: String(error) }, 'inboxes are not read; trying on');
   }
 
-  /** After each reconnection: it may be another server, without our functions or weaker than we were promised. */
-  #verifyServer(): void {
-    const { writer } = this.#connections;
-    checkServer(writer, parseDurability(this.#options.durability ?? 'memory'))
-      .then(() => loadLibrary(writer.redis))
-      .catch((error: unknown) => {
-        if (!(error instanceof OperatingError) || error.retry === 'here') return; // Away again: the next reconnection looks.
-        this.#log.error({ error: String(error) }, 'the server cannot be used any more');
-        this.#options.onFatal?.(error);
-      });
-  }
-
   /** Says which machines and leaf states there are, for readers of the index. One round trip. */
   async #announceCharts(): Promise<void> {
     const names = namespaceKeys(this.#namespace);
@@ -313,10 +309,26 @@ class Worker implements Host {
     return `${this.#namespace}:${from}>${send.namespace}:${hasher.shardOf(send.actor, shardsOf(send.namespace))}`;
   }
 
-  #batch(connection: Connection): Batch {
-    const known = this.#batches.get(connection) ?? batchOver(connection, systemClock, callDeadlineMs);
-    this.#batches.set(connection, known);
-    return known;
+  #batch(connection: Connection): TrustedBatch {
+    const known = this.#batches.get(connection);
+    if (known !== undefined) return known;
+    const at = connection.printable;
+    const batch = trustedBatch({
+      connection,
+      clock: systemClock,
+      durability: this.#durability,
+      onRefused: (error) => {
+        this.#log.error({ at, error: String(error) }, 'the server cannot be used any more');
+        if (connection === this.#connections.writer) this.#options.onFatal?.(error); // A peer's lanes wait for it.
+      },
+      onCopies: (reached, confirmed) => {
+        const level = durabilityText(this.#durability);
+        if (reached) this.#log.warn({ at, level, confirmed }, 'replicas have caught up');
+        else this.#log.error({ at, level, confirmed }, 'too few replicas confirm; work waits for them');
+      },
+    });
+    this.#batches.set(connection, batch);
+    return batch;
   }
 
   async #openShard(shard: ShardIndex): Promise<'open' | 'failed'> {
@@ -346,7 +358,10 @@ class Worker implements Host {
     return 'open';
   }
 
-  /** L2: compare-and-set on the token read with the lock held. Two round trips. */
+  /**
+   * L2: compare-and-set on the token read with the lock held. Two round trips. At `replicas:n` a claim that is answered covers
+   * what stands on this server before it, the commit with the unknown outcome too: what is read next may be acted upon (C3).
+   */
   async #claim(shard: ShardIndex): Promise<Claimed | undefined> {
     const keys = shardKeys(this.#namespace, shard);
     const { batch } = this.#scene;
@@ -405,7 +420,8 @@ class Worker implements Host {
       if (!(await this.#ownership.reclaim(shard))) return;
       const outcome = await this.#openShard(shard).catch((error: unknown) => {
         this.#log.warn({ shard, error: String(error) }, 'claim has no answer, will be tried again');
-        if (error instanceof OperatingError && error.code === 'function-missing') this.#verifyServer();
+        if (error instanceof OperatingError && error.code === 'function-missing')
+          this.#batch(this.#connections.writer).doubt();
         return 'failed' as const;
       });
       if (outcome === 'open') return;

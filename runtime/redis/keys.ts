@@ -99,3 +99,6 @@ export function namespaceKeys(ns: Namespace): NamespaceKeys {
     record: (id) => `{${ns}:record:${id}}`,
   };
 }
+
+/** Where a connection leaves a mark for replicas to confirm: under the hash tag of `key`, which is in the same slot. */
+export const markBeside = (key: string): string => `${key.slice(0, key.indexOf('}') + 1)}:mark`;
