@@ -16,7 +16,8 @@ import { trialChart } from '../testing/trial-chart.ts';
 import { TrialShard, trialCommand } from '../testing/trial-shard.ts';
 import { TrialSpace } from '../testing/trial-space.ts';
 import { waitUntil } from '../testing/waiting.ts';
-import { type Connection, connect as connectRedis } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { connect as connectRedis } from './connector.ts';
 import { checkReplicas, checkServer, serverIdentity } from './server.ts';
 import { trustedBatch } from './trusted.ts';
 
