@@ -28,6 +28,7 @@ import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
 import { namespaceKeys, shardKeys } from './redis/keys.ts';
+import { type Asked, checkRights } from './redis/rights.ts';
 import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from './redis/server.ts';
 import { type TrustedBatch, trustedBatch } from './redis/trusted.ts';
 import { agreeConfig } from './shards/config.ts';
@@ -118,13 +119,13 @@ async function openAll(
 ): Promise<Connections> {
   const writer = await open('writer', options.url, 'writer');
   const durability = parseDurability(options.durability ?? 'memory');
-  await verify(writer, durability);
   const ns = checkedNamespace(options.namespace);
+  await verify(writer, { door: 'host', namespace: ns, durability });
   await agreeConfig(writer, ns, { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 });
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
-    if (connection !== writer) await verify(connection, durability);
+    await verify(connection, { door: 'relay', namespace: checkedNamespace(name), durability });
     peers.set(name, connection);
   }
   return {
@@ -136,10 +137,12 @@ async function openAll(
   };
 }
 
-/** What a server has to keep and to hold before anything is entrusted to it. Four round trips. */
-async function verify(connection: Connection, durability: Durability): Promise<void> {
+/** What a server has to keep, hold and allow before anything is entrusted to it. Five round trips at most. */
+async function verify(connection: Connection, asked: Asked): Promise<void> {
+  const { durability } = asked;
   checkReplicas(await checkServer(connection, durability), durability, connection.printable);
   await loadLibrary(connection.redis);
+  await checkRights(connection, asked);
 }
 
 const CLAIM_TRIES = 3; // STALE says that somebody claimed in between: with the lock held that is a leftover, and ends.
@@ -193,7 +196,11 @@ class Worker implements Host {
     await this.#announceCharts();
     const masters = await connectLockMasters(
       this.#options.lockUrls ?? [this.#options.url],
-      { clock: this.#clock },
+      {
+        clock: this.#clock,
+        check: (master) =>
+          checkRights(master, { door: 'lock', namespace: this.#namespace, durability: this.#durability }),
+      },
       this.#options.connector,
     );
     this.#ownership = createOwnership({

@@ -11,6 +11,7 @@ import { startTail, type Tail } from '../journal/tail.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
+import { checkRights } from '../redis/rights.ts';
 import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from '../redis/server.ts';
 import { type TrustedBatch, trustedBatch } from '../redis/trusted.ts';
 import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
@@ -126,6 +127,7 @@ async function founded(
 ): Promise<NamespaceConfig> {
   checkReplicas(await checkServer(writer, durability), durability, writer.printable);
   await loadLibrary(writer.redis);
+  await checkRights(writer, { door: 'client', namespace: ns, durability });
   if (options.config !== undefined) await agreeConfig(writer, ns, options.config);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;
