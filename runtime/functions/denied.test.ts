@@ -96,7 +96,12 @@ const run = <Reply>(call: Call<Reply>): Promise<Reply> => runOn(denying, call);
 
 const A = actorId('act_a');
 const B = actorId('act_b');
-const step = (kind: CommitStep['kind'], causeId: string, sequence: number, more: Partial<CommitStep> = {}): CommitStep => ({
+const step = (
+  kind: CommitStep['kind'],
+  causeId: string,
+  sequence: number,
+  more: Partial<CommitStep> = {},
+): CommitStep => ({
   kind,
   actor: A,
   cause: 'I',
@@ -147,7 +152,10 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
   await run(begin(keys, shard.token, [{ key: 'k3', attemptsSoFar: 0, lookAgainAt: 9 }]));
   const outcome = (await shard.unread()).at(-1) ?? '';
   await shard.commit([
-    step('M', outcome, 3, { stops: ['k2', 'k3'], timersCleared: [{ member: timer('z', '').member, generation: '1.0' }] }),
+    step('M', outcome, 3, {
+      stops: ['k2', 'k3'],
+      timersCleared: [{ member: timer('z', '').member, generation: '1.0' }],
+    }),
   ]);
   await shard.commit([step('L', 'k3', 4, { cause: 'E', generation: '1', record: '{}' })]);
 
@@ -163,9 +171,24 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
   await shard.commit([step('M', bad, 4, { cause: 'W' })]);
   await shard.commit([step('M', skipped, 5, { cause: 'W' })]);
 
-  await run(trim(keys, shard.token, { relayedTo: 0, outboxFrom: 0, journalFrom: 3, cursor: '0', actors: [A] }, `${2e12 + answersKeptMs}`));
+  await run(
+    trim(
+      keys,
+      shard.token,
+      { relayedTo: 0, outboxFrom: 0, journalFrom: 3, cursor: '0', actors: [A] },
+      `${2e12 + answersKeptMs}`,
+    ),
+  );
   await run(trim(keys, shard.token, { relayedTo: 0, outboxFrom: 0, journalFrom: 0, cursor: '0', actors: [] }, ''));
-  const record = { lane: 'o:0>s:0', token: '1:n' as TrialShard['token'], n: 1, previous: '', actor: B, messageId: 'r', body: '{}' };
+  const record = {
+    lane: 'o:0>s:0',
+    token: '1:n' as TrialShard['token'],
+    n: 1,
+    previous: '',
+    actor: B,
+    messageId: 'r',
+    body: '{}',
+  };
   await run(receive(keys, record, ''));
   await shard.own({ reading: String(3e12 + outageMs) });
   await run(release(keys, shard.token, 'free', ''));
@@ -183,5 +206,9 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
   t.same(halves, [], 'nothing was half done');
   t.same(misread, [], 'and each of them is told as denied');
   const all = [...inner].flatMap(([name, rules]) => rules.map((rule) => `${name} ${rule}`));
-  t.same(all.filter((one) => !refused.has(one)), [], 'every command of every function was missing once');
+  t.same(
+    all.filter((one) => !refused.has(one)),
+    [],
+    'every command of every function was missing once',
+  );
 });

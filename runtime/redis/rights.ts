@@ -15,6 +15,7 @@ import { innerCommands } from '../functions/inner.ts';
 import { functionName } from '../functions/library.ts';
 import type { Namespace } from '../ids.ts';
 import type { Connection } from './connection.ts';
+import { keyPatterns } from './keys.ts';
 import type { Durability } from './server.ts';
 
 export type Door = 'host' | 'relay' | 'client' | 'lock' | 'operator';
@@ -48,13 +49,13 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
       ...['hsetnx', 'lindex', 'multi', 'time', 'xrange', 'xread', 'zrangebyscore'],
     ],
     copying: COPYING,
-    written: (ns) => [`{${ns}:*}:*`, `{${ns}}:*`],
+    written: (ns) => [keyPatterns.shards(ns), keyPatterns.own(ns)],
   },
   relay: {
     functions: ['meta', 'receive', 'rights'],
     commands: [...EVERY, ...VERIFY],
     copying: COPYING,
-    written: (ns) => ['inbox', 'backlog', 'lanes:in', 'a:*', 'mark'].map((name) => `{${ns}:*}:${name}`),
+    written: (ns) => ['inbox', 'backlog', 'lanes:in', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
   },
   client: {
     functions: ['limit', 'meta', 'publish', 'rights', 'send'],
@@ -66,20 +67,20 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     ],
     copying: COPYING,
     written: (ns) => [
-      ...['inbox', 'backlog', 'dedupe', 'a:*', 'mark'].map((name) => `{${ns}:*}:${name}`),
-      ...[`{${ns}}:config`, `{${ns}}:assignment`],
-      ...['record', 'keep', 'once', 'limit'].map((name) => `{${ns}:${name}:*}`),
+      ...['inbox', 'backlog', 'dedupe', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
+      ...['config', 'assignment'].map((name) => keyPatterns.own(ns, name)),
+      ...['record', 'keep', 'once', 'limit'].map((kind) => keyPatterns.beside(ns, kind)),
     ],
-    read: (ns) => [`{${ns}:*}:*`, `{${ns}}:*`],
+    read: (ns) => [keyPatterns.shards(ns), keyPatterns.own(ns)],
   },
   lock: {
     functions: [],
     commands: [...EVERY, 'del', 'eval', 'evalsha', 'exists', 'get', 'set'],
-    written: (ns) => [`lock:{${ns}:*}`],
+    written: (ns) => [keyPatterns.locks(ns)],
   },
   operator: {
     functions: ['meta'],
-    commands: [...EVERY, 'fcall', 'function|delete', 'function|list', 'function|load'],
+    commands: [...EVERY, 'fcall', 'function|delete', 'function|load'],
     written: () => [],
   },
 };
@@ -122,7 +123,7 @@ export async function checkRights(connection: Connection, { door, namespace, dur
     ...rules.map((rule) => ({ grants: rule, words: wordsOf(rule, place) })),
     ...patterns.map((pattern) => ({ grants: pattern, words: touching(pattern, door) })),
   ];
-  const missing = await denied(connection, door, asked, patterns);
+  const missing = await denied(connection, door, asked, [...patterns, ...rules]);
   if (missing.length === 0) return;
   const lacks = missing.map(({ grants }) => grants);
   // A selector says both at once: a key pattern is of use with commands only.
@@ -176,18 +177,18 @@ async function denied(
   connection: Connection,
   door: Door,
   asked: readonly Question[],
-  patterns: readonly string[],
+  everything: readonly string[],
 ): Promise<readonly Question[]> {
   const words = asked.flatMap((question) => [String(question.words.length), ...question.words]);
   const how = door === 'lock' ? ['EVAL', ASK_BY_SCRIPT, '0'] : ['FCALL', functionName('rights'), '0'];
   const [first = '', ...rest] = how;
-  const reply = (await connection.call('rights', (redis) => redis.call(first, ...rest, ...words)).catch(
-    (error: unknown) => {
+  const reply = (await connection
+    .call('rights', (redis) => redis.call(first, ...rest, ...words))
+    .catch((error: unknown) => {
       if (!(error instanceof OperatingError) || error.code !== 'redis-denied') throw error;
       const rule = door === 'lock' ? '+eval' : `+fcall|${functionName('rights')}`;
-      throw lacking(connection, [rule], [...patterns, rule]);
-    },
-  )) as readonly string[];
+      throw lacking(connection, [rule], everything); // What else is missing could not be asked.
+    })) as readonly string[];
   return reply.slice(1).map((place) => asked[Number(place) - 1] as Question);
 }
 
