@@ -8,7 +8,7 @@ import type { Loss } from './commit/loss.ts';
 import { type Claimed, OpenShard } from './commit/open-shard.ts';
 import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
 import { EffectRunner } from './effects/runner.ts';
-import { type InvariantBroken, OperatingError } from './errors.ts';
+import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
 import { command } from './functions/call.ts';
 import { claim } from './functions/claim.ts';
 import { loadLibrary } from './functions/library.ts';
@@ -227,6 +227,7 @@ class Worker implements Host {
       note: (what, fields) => this.#log.info(fields, what),
     });
     this.#scene = this.#makeScene(hasher, writer);
+    writer.onReady(() => this.#dropAll());
     this.#effects = new EffectRunner(this.#scene);
     this.#reader = startReader(
       reader,
@@ -284,6 +285,14 @@ class Worker implements Host {
     if (now - this.#troubleLoggedAt < TROUBLE_LOG_MS) return;
     this.#troubleLoggedAt = now;
     this.#log.warn({ error: String(error) }, 'inboxes are not read; trying on');
+  }
+
+  /**
+   * L2: before anything leaves on the new connection, what was believed over the old one is dropped. The server behind it may
+   * have lost its tail, and an entry that we read before would be committed at a place that the next message is given.
+   */
+  #dropAll(): void {
+    for (const shard of [...this.#open.values()]) shard.lose(new OutcomeUnknown('the connection was made anew'));
   }
 
   /** Says which machines and leaf states there are, for readers of the index. One round trip. */

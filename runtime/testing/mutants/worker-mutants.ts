@@ -55,6 +55,15 @@ export const workerMutants: readonly Mutant[] = [
     tests: ['runtime/worker.test.ts'],
   },
   {
+    name: 'belief-outlives-connection',
+    law: 'L2',
+    why: 'what was believed over a connection is dropped with it: the server behind the next one may have lost its tail',
+    file: 'runtime/worker.ts',
+    find: '      this.#dropAll();\n',
+    replace: '',
+    tests: ['runtime/worker.test.ts'],
+  },
+  {
     name: 'blocked-socket-kept',
     law: 'M2',
     why: 'a blocking read that outlives its deadline costs the socket, since the block may live on at the server',
