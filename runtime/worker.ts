@@ -11,7 +11,7 @@ import { type Counters, type Log, newCounters, type Scene, silentLog } from './c
 import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
 import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
-import { loadLibrary } from './functions/library.ts';
+import { libraryFit, loadLibraries } from './functions/library.ts';
 import type { Hosted, Send } from './hosting.ts';
 import {
   namespace as checkedNamespace,
@@ -23,11 +23,12 @@ import {
 } from './ids.ts';
 import { callDeadlineMs, residentsMax } from './limits.ts';
 import { type Reader, startReader } from './mailbox/reader.ts';
-import { type Batch, batchOver } from './redis/batch.ts';
+import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
 import { namespaceKeys } from './redis/keys.ts';
-import { checkServer, parseDurability } from './redis/server.ts';
+import { checkServers, parseDurability } from './redis/server.ts';
+import { at, batchTo, onDoubt } from './redis/topology.ts';
 import { agreeConfig } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
@@ -91,9 +92,9 @@ export interface Host {
 export async function host(options: HostOptions): Promise<Host> {
   const compiled = compileCharts(options.charts);
   const opened: Connection[] = [];
-  const open = async (profile: 'writer' | 'reader' | 'query', url: string, name: string): Promise<Connection> => {
-    const named = { name: `emboss-${options.worker}-${name}`, clock: options.clock ?? systemClock };
-    const connection = await connect(profile, url, named, options.connector);
+  const open = async (profile: 'writer' | 'reader' | 'query', url: string, role: string): Promise<Connection> => {
+    const name = { name: `emboss-${options.worker}-${role}`, clock: options.clock ?? systemClock, fit: libraryFit };
+    const connection = await connect(profile, url, name, options.connector);
     opened.push(connection);
     return connection;
   };
@@ -120,14 +121,14 @@ async function openAll(
   open: (profile: 'writer' | 'reader' | 'query', url: string, name: string) => Promise<Connection>,
 ): Promise<Connections> {
   const writer = await open('writer', options.url, 'writer');
-  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
-  await loadLibrary(writer.redis);
+  await checkServers(writer, parseDurability(options.durability ?? 'memory'));
+  await loadLibraries(writer);
   const ns = checkedNamespace(options.namespace);
   await agreeConfig(writer, ns, { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 });
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
-    if (connection !== writer) await loadLibrary(connection.redis);
+    if (connection !== writer) await loadLibraries(connection);
     peers.set(name, connection);
   }
   return {
@@ -200,7 +201,9 @@ class Worker implements Host {
         shut: (shard) => this.#shutShard(shard),
         lost: (shard) => this.#lostShard(shard),
       },
-      connection: members,
+      // Beats, and who is connected, are matters of the one server that holds the membership.
+      connection: at(members, namespaceKeys(this.#namespace).members),
+      servers: members,
       masters,
       hasher,
       clock: this.#clock,
@@ -217,18 +220,16 @@ class Worker implements Host {
     this.#scene = this.#makeScene(hasher, writer);
     this.#claiming = new Claiming(this.#scene, () => this.#ownership.members());
     this.#warming = new Warming(this.#scene, this.#batch(query));
-    writer.onReady(() => {
-      this.#dropAll();
-      this.#verifyServer();
-    });
+    onDoubt(writer, (concerned) => this.#drop(concerned));
+    writer.onReady(() => this.#verifyServer());
     this.#effects = new EffectRunner(this.#scene);
-    this.#reader = startReader(
-      reader,
+    this.#reader = startReader({
+      connection: reader,
       query,
-      () => [...this.#open.values()],
-      this.#clock,
-      (error) => this.#hearOf(error),
-    );
+      inboxes: () => [...this.#open.values()],
+      clock: this.#clock,
+      onTrouble: (error) => this.#hearOf(error),
+    });
     await this.#ownership.start().catch(async (error: unknown) => {
       await Promise.all([this.#reader.close(), this.#ownership.leave()]); // Nothing of ours goes on running.
       throw error;
@@ -293,15 +294,16 @@ class Worker implements Host {
    * L2: before anything leaves on the new connection, what was believed over the old one is dropped. The server behind it may
    * have lost its tail, and an entry that we read before would be committed at a place that the next message is given.
    */
-  #dropAll(): void {
-    for (const shard of [...this.#open.values()]) shard.lose(new OutcomeUnknown('the connection was made anew'));
+  #drop(concerned: (key: string) => boolean): void {
+    for (const shard of [...this.#open.values()])
+      if (concerned(shard.keys.owner)) shard.lose(new OutcomeUnknown('the connection was made anew'));
   }
 
   /** After each reconnection: it may be another server, without our functions or weaker than we were promised. */
   #verifyServer(): void {
     const { writer } = this.#connections;
-    checkServer(writer, parseDurability(this.#options.durability ?? 'memory'))
-      .then(() => loadLibrary(writer.redis))
+    checkServers(writer, parseDurability(this.#options.durability ?? 'memory'))
+      .then(() => loadLibraries(writer))
       .catch((error: unknown) => {
         if (!(error instanceof OperatingError) || error.retry === 'here') return; // Away again: the next reconnection looks.
         this.#log.error({ error: String(error) }, 'the server cannot be used any more');
@@ -317,7 +319,9 @@ class Worker implements Host {
       JSON.stringify({ version, hash, leaves }),
     ]);
     if (fields.length > 0)
-      await this.#connections.writer.call('HSET machines', (redis) => redis.hset(names.machines, ...fields));
+      await at(this.#connections.writer, names.machines).call('HSET machines', (redis) =>
+        redis.hset(names.machines, ...fields),
+      );
   }
 
   #makeScene(hasher: Hasher, writer: Connection): Scene {
@@ -353,7 +357,7 @@ class Worker implements Host {
   }
 
   #batch(connection: Connection): Batch {
-    const known = this.#batches.get(connection) ?? batchOver(connection, this.#clock, callDeadlineMs);
+    const known = this.#batches.get(connection) ?? batchTo(connection, this.#clock, callDeadlineMs);
     this.#batches.set(connection, known);
     return known;
   }

@@ -4,15 +4,15 @@ import type { ActorView, Client, ConnectOptions, Watch } from '../client.ts';
 import { type Cancel, type Clock, pause, systemClock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
 import { command } from '../functions/call.ts';
-import { loadLibrary } from '../functions/library.ts';
+import { libraryFit, loadLibraries } from '../functions/library.ts';
 import { type ActorId, type Namespace, namespace } from '../ids.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
 import { callDeadlineMs } from '../limits.ts';
-import { batchOver } from '../redis/batch.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
-import { checkServer, parseDurability } from '../redis/server.ts';
+import { checkServers, parseDurability } from '../redis/server.ts';
+import { at, batchTo } from '../redis/topology.ts';
 import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
@@ -41,7 +41,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   }
   const clock = options.clock ?? systemClock;
   const ns = namespace(options.namespace);
-  const named = { name: `emboss-client-${ns}`, clock };
+  const named = { name: `emboss-client-${ns}`, clock, fit: libraryFit };
   const writer = await connectRedis('writer', options.url, named, options.connector);
   try {
     return await clientOver(options, ns, writer, clock);
@@ -54,12 +54,12 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connection, clock: Clock): Promise<Client> {
   const config = await founded(options, ns, writer);
   const serverClock = createServerClock(clock);
-  const stopSampling = await keepTime(serverClock, writer, clock);
+  const stopSampling = await keepTime(serverClock, at(writer, namespaceKeys(ns).members), clock);
   const now = (): number => serverClock.now();
   const { shardOf } = await createHasher();
   const keys = Array.from({ length: config.shards }, (_, shard) => shardKeys(ns, shard));
   const names = namespaceKeys(ns);
-  const batch = batchOver(writer, clock, callDeadlineMs);
+  const batch = batchTo(writer, clock, callDeadlineMs);
   const doors: ReadDoors = {
     batch,
     shards: config.shards,
@@ -115,8 +115,8 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
 
 /** The server can be trusted with the namespace, and the namespace has been founded. */
 async function founded(options: ConnectOptions, ns: Namespace, writer: Connection): Promise<NamespaceConfig> {
-  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
-  await loadLibrary(writer.redis);
+  await checkServers(writer, parseDurability(options.durability ?? 'memory'));
+  await loadLibraries(writer);
   if (options.config !== undefined) await agreeConfig(writer, ns, options.config);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;

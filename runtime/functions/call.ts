@@ -7,6 +7,8 @@ export interface Call<Reply> {
   /** The command and its arguments, ready to send. */
   readonly command: readonly [string, ...(string | number)[]];
   readonly decode: (reply: unknown) => Reply;
+  /** Made by the owner of a shard, on what it knows of the server: of no use at another one (L2). */
+  readonly asOwner?: true;
 }
 
 /** FCALL with its keys and arguments. Hot functions reply with words apart by a space, the others with a list of them. */
@@ -21,6 +23,12 @@ export function fcall<Reply>(
     decode: (reply) => decode(typeof reply === 'string' ? reply.split(' ') : (reply as readonly string[])),
   };
 }
+
+/** The same by the owner of the shard: its first argument is the token (L3). */
+export const ownersFcall = <Reply>(...call: Parameters<typeof fcall<Reply>>): Call<Reply> => ({
+  ...fcall(...call),
+  asOwner: true,
+});
 
 /** A plain command; the decoder gets what the client library made of the reply. */
 export const command = <Reply>(
