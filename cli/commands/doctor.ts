@@ -8,7 +8,7 @@ import {
   type Settings,
   SettingsError,
 } from '../../actors/contract/settings.ts';
-import { askRedis } from '../../runtime/testing/redis-probe.ts';
+import { askRedis, mastersAt, type RedisPlace } from '../../runtime/testing/redis-probe.ts';
 import { findRedisServer } from '../../runtime/testing/redis-server.ts';
 import { EXIT } from '../failure.ts';
 import { isFree, PORT_SETTINGS, SURFACES } from '../ports.ts';
@@ -86,9 +86,11 @@ async function redisFindings(settings: Settings, running: Running | undefined): 
       return [{ topic: 'redis', state: 'bad', words: `version ${version}; ${REDIS_MAJOR_MIN}.0 or newer is needed` }];
     }
     const origin = settings.redisUrlGiven ? 'REDIS_URL' : 'the running system';
+    const masters = await mastersAt(url);
+    const where = masters.length === 1 ? '' : `, a cluster of ${masters.length} masters`;
     return [
-      { topic: 'redis', state: 'ok', words: `version ${version} answers (${origin})` },
-      await durabilityFinding(url, settings),
+      { topic: 'redis', state: 'ok', words: `version ${version} answers (${origin}${where})` },
+      ...(await Promise.all(masters.map((master) => durabilityFinding(master, settings, masters.length > 1)))),
     ];
   } catch (error) {
     const words = `does not answer: ${error instanceof Error ? error.message : String(error)}. Start it or correct REDIS_URL`;
@@ -136,15 +138,16 @@ function programFinding(settings: Settings): Finding {
   return { topic: 'redis', state: 'warn', words };
 }
 
-async function durabilityFinding(url: string, settings: Settings): Promise<Finding> {
+async function durabilityFinding(master: RedisPlace, settings: Settings, isOfMany: boolean): Promise<Finding> {
+  const who = isOfMany ? `${master.printable} ` : '';
   let config: Map<string, string>;
   try {
-    config = await configOf(url);
+    config = await configOf(master);
   } catch {
     return {
       topic: 'redis',
       state: 'warn',
-      words: 'its configuration may not be read (CONFIG GET), so its durability is not known',
+      words: `${who}its configuration may not be read (CONFIG GET), so its durability is not known`,
     };
   }
   const wanted = settings.durability === 'fsync' ? ['always'] : ['always', 'everysec'];
@@ -154,16 +157,16 @@ async function durabilityFinding(url: string, settings: Settings): Promise<Findi
     config.get('maxmemory-policy') === 'noeviction' ? '' : 'CONFIG SET maxmemory-policy noeviction',
   ].filter((fault) => fault !== '');
   if (faults.length === 0)
-    return { topic: 'redis', state: 'ok', words: `keeps what EMBOSS_DURABILITY=${settings.durability} promises` };
+    return { topic: 'redis', state: 'ok', words: `${who}keeps what EMBOSS_DURABILITY=${settings.durability} promises` };
   return {
     topic: 'redis',
     state: 'bad',
-    words: `weaker than EMBOSS_DURABILITY=${settings.durability}; set: ${faults.join('; ')}`,
+    words: `${who}weaker than EMBOSS_DURABILITY=${settings.durability}; set: ${faults.join('; ')}`,
   };
 }
 
-async function configOf(url: string): Promise<Map<string, string>> {
-  const flat = await askRedis(url, ['CONFIG', 'GET', 'appendonly', 'appendfsync', 'maxmemory-policy']);
+async function configOf(master: RedisPlace): Promise<Map<string, string>> {
+  const flat = await master.ask(['CONFIG', 'GET', 'appendonly', 'appendfsync', 'maxmemory-policy']);
   const words = Array.isArray(flat) ? flat.map(String) : [];
   return new Map(Array.from({ length: words.length / 2 }, (_, i) => [words[2 * i] ?? '', words[2 * i + 1] ?? '']));
 }
