@@ -3,7 +3,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { delimiter, dirname } from 'node:path';
-import { askRedis } from '../runtime/testing/redis-probe.ts';
+import { mastersAt, type RedisPlace } from '../runtime/testing/redis-probe.ts';
 import { findRedisServer, NoRedisServer, startRedis } from '../runtime/testing/redis-server.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import { fetchedServer, fetchServer } from './redis-fetch.ts';
@@ -87,9 +87,14 @@ async function given(url: string): Promise<ProvidedRedis> {
   return { url, kind: 'given', version, stop: async () => {}, exited: new Promise(() => {}) };
 }
 
-/** Version of the server at `url`, for example `7.0.15`. One round trip. */
+/** Version of the server at `url`, for example `7.0.15`; of a cluster the lowest of its masters'. One round trip to each. */
 export async function versionAt(url: string): Promise<string> {
-  const info = await askRedis(url, ['INFO', 'server']);
+  const versions = await Promise.all((await mastersAt(url)).map(versionOf));
+  return versions.sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b))[0] ?? 'unknown';
+}
+
+async function versionOf(place: RedisPlace): Promise<string> {
+  const info = await place.ask(['INFO', 'server']);
   return /^redis_version:(\S+)/m.exec(String(info))?.[1] ?? 'unknown';
 }
 

@@ -11,7 +11,7 @@ import { type Counters, type Log, newCounters, type Scene, silentLog } from './c
 import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
 import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
-import { loadLibrary } from './functions/library.ts';
+import { libraryFit, loadLibraries } from './functions/library.ts';
 import type { Hosted, Send } from './hosting.ts';
 import {
   namespace as checkedNamespace,
@@ -23,12 +23,13 @@ import {
 } from './ids.ts';
 import { callDeadlineMs, residentsMax } from './limits.ts';
 import { type Reader, startReader } from './mailbox/reader.ts';
-import { type Batch, batchOver } from './redis/batch.ts';
+import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
 import { namespaceKeys } from './redis/keys.ts';
 import { type Asked, checkRights } from './redis/rights.ts';
-import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from './redis/server.ts';
+import { checkServers, type Durability, durabilityText, parseDurability } from './redis/server.ts';
+import { at, batchTo, onDoubt, serversOf } from './redis/topology.ts';
 import { type TrustedBatch, trustedBatch } from './redis/trusted.ts';
 import { agreeConfig } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
@@ -93,9 +94,9 @@ export interface Host {
 export async function host(options: HostOptions): Promise<Host> {
   const compiled = compileCharts(options.charts);
   const opened: Connection[] = [];
-  const open = async (profile: 'writer' | 'reader' | 'query', url: string, name: string): Promise<Connection> => {
-    const named = { name: `emboss-${options.worker}-${name}`, clock: options.clock ?? systemClock };
-    const connection = await connect(profile, url, named, options.connector);
+  const open = async (profile: 'writer' | 'reader' | 'query', url: string, role: string): Promise<Connection> => {
+    const name = { name: `emboss-${options.worker}-${role}`, clock: options.clock ?? systemClock, fit: libraryFit };
+    const connection = await connect(profile, url, name, options.connector);
     opened.push(connection);
     return connection;
   };
@@ -144,9 +145,9 @@ async function openAll(
 /** What a server has to keep, hold and allow before anything is entrusted to it. Five round trips at most. */
 async function verify(connection: Connection, asked: Asked): Promise<void> {
   const { durability } = asked;
-  checkReplicas(await checkServer(connection, durability), durability, connection.printable);
-  await loadLibrary(connection.redis);
-  await checkRights(connection, asked);
+  await checkServers(connection, durability);
+  await loadLibraries(connection);
+  for (const server of serversOf(connection)) await checkRights(server, asked);
 }
 
 const TROUBLE_LOG_MS = 10_000;
@@ -216,7 +217,9 @@ class Worker implements Host {
         shut: (shard) => this.#shutShard(shard),
         lost: (shard) => this.#lostShard(shard),
       },
-      connection: members,
+      // Beats, and who is connected, are matters of the one server that holds the membership.
+      connection: at(members, namespaceKeys(this.#namespace).members),
+      servers: members,
       masters,
       hasher,
       clock: this.#clock,
@@ -232,16 +235,16 @@ class Worker implements Host {
     });
     this.#scene = this.#makeScene(hasher, writer);
     this.#claiming = new Claiming(this.#scene, () => this.#ownership.members());
-    this.#warming = new Warming(this.#scene, batchOver(query, this.#clock, callDeadlineMs));
-    writer.onReady(() => this.#dropAll());
+    this.#warming = new Warming(this.#scene, batchTo(query, this.#clock, callDeadlineMs));
+    onDoubt(writer, (concerned) => this.#drop(concerned));
     this.#effects = new EffectRunner(this.#scene);
-    this.#reader = startReader(
-      reader,
+    this.#reader = startReader({
+      connection: reader,
       query,
-      () => [...this.#open.values()],
-      this.#clock,
-      (error) => this.#hearOf(error),
-    );
+      inboxes: () => [...this.#open.values()],
+      clock: this.#clock,
+      onTrouble: (error) => this.#hearOf(error),
+    });
     await this.#ownership.start().catch(async (error: unknown) => {
       await Promise.all([this.#reader.close(), this.#ownership.leave()]); // Nothing of ours goes on running.
       throw error;
@@ -306,8 +309,9 @@ class Worker implements Host {
    * L2: before anything leaves on the new connection, what was believed over the old one is dropped. The server behind it may
    * have lost its tail, and an entry that we read before would be committed at a place that the next message is given.
    */
-  #dropAll(): void {
-    for (const shard of [...this.#open.values()]) shard.lose(new OutcomeUnknown('the connection was made anew'));
+  #drop(concerned: (key: string) => boolean): void {
+    for (const shard of [...this.#open.values()])
+      if (concerned(shard.keys.owner)) shard.lose(new OutcomeUnknown('the connection was made anew'));
   }
 
   /** Says which machines and leaf states there are, for readers of the index. One round trip. */
@@ -318,7 +322,9 @@ class Worker implements Host {
       JSON.stringify({ version, hash, leaves }),
     ]);
     if (fields.length > 0)
-      await this.#connections.writer.call('HSET machines', (redis) => redis.hset(names.machines, ...fields));
+      await at(this.#connections.writer, names.machines).call('HSET machines', (redis) =>
+        redis.hset(names.machines, ...fields),
+      );
   }
 
   #makeScene(hasher: Hasher, writer: Connection): Scene {

@@ -14,7 +14,8 @@ const SECRET_CHARS_MIN = 16;
 
 const port = (description: string, byDefault: number) =>
   Type.Integer({ description, minimum: 1, maximum: 65_535, default: byDefault });
-const REDIS_URL = /^(rediss?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/;
+const REDIS_URL = /^(rediss?(\+sentinel|\+cluster)?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/;
+const SERVER_URL = /^(rediss?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/; // Of one server: what a lock master is.
 const redisUrl = (description: string) => Type.String({ description, pattern: REDIS_URL.source });
 const httpUrl = (description: string) => Type.String({ description, pattern: '^https?://[^ ]+$' });
 const secret = (description: string) => Type.String({ description, minLength: SECRET_CHARS_MIN });
@@ -23,9 +24,26 @@ const secret = (description: string) => Type.String({ description, minLength: SE
 export const SettingsSchema = Type.Object({
   REDIS_URL: Type.Optional(
     redisUrl(
-      'Redis of both contexts: `redis://[user:password@]host:port/db`, `rediss://…` or `redis+unix:///path`. Processes ' +
-        'take `redis://127.0.0.1:6379` without it; `npm start` then runs a private server instead.',
+      'Redis of both contexts: `redis://[user:password@]host:port/db`, `redis+sentinel://host:port,…/master/db`, ' +
+        '`redis+cluster://host:port,…`, any of them as `rediss…` for TLS, or `redis+unix:///path`. Processes take ' +
+        '`redis://127.0.0.1:6379` without it; `npm start` then runs a private server instead.',
     ),
+  ),
+  REDIS_TLS_CA: Type.Optional(
+    Type.String({
+      description:
+        'PEM file of who vouches for the Redis servers of `rediss…` URLs that name none by `?ca=`. Default: whom the system trusts.',
+      minLength: 1,
+    }),
+  ),
+  REDIS_TLS_CERT: Type.Optional(
+    Type.String({
+      description: 'PEM file of the certificate that we show to them, for those that ask for one. In URLs: `?cert=`.',
+      minLength: 1,
+    }),
+  ),
+  REDIS_TLS_KEY: Type.Optional(
+    Type.String({ description: 'PEM file of its private key. In URLs: `?key=`.', minLength: 1 }),
   ),
   EMBOSS_ORDERING_REDIS_URL: Type.Optional(redisUrl('Redis of the ordering context. Default: `REDIS_URL`.')),
   EMBOSS_DELIVERY_REDIS_URL: Type.Optional(redisUrl('Redis of the delivery context. Default: `REDIS_URL`.')),
@@ -33,7 +51,7 @@ export const SettingsSchema = Type.Object({
     Type.String({
       description:
         'Lock masters, separated by commas: 1, 3 or 5 independent servers, each named once; both contexts use them. Progress ' +
-        'needs a majority of them. Default: the context’s own Redis.',
+        'needs a majority of them. Default: the context’s own Redis; on a cluster each lock is then with its shard.',
     }),
   ),
   EMBOSS_REDIS: Type.Unsafe<'auto' | 'fetch'>({
@@ -250,7 +268,8 @@ function validate(data: Record<string, string>): Raw {
 }
 
 function complete(raw: Raw, folder: string, notices: readonly string[]): Settings {
-  const redisUrl = raw.REDIS_URL ?? 'redis://127.0.0.1:6379';
+  const withTls = tlsFiles(raw);
+  const redisUrl = withTls(raw.REDIS_URL ?? 'redis://127.0.0.1:6379');
   const ports = Object.freeze({
     public: raw.EMBOSS_PUBLIC_PORT,
     internal: raw.EMBOSS_INTERNAL_PORT,
@@ -261,9 +280,9 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
   return {
     redisUrl,
     redisUrlGiven: raw.REDIS_URL !== undefined,
-    orderingRedisUrl: raw.EMBOSS_ORDERING_REDIS_URL ?? redisUrl,
-    deliveryRedisUrl: raw.EMBOSS_DELIVERY_REDIS_URL ?? redisUrl,
-    lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS),
+    orderingRedisUrl: withTls(raw.EMBOSS_ORDERING_REDIS_URL ?? redisUrl),
+    deliveryRedisUrl: withTls(raw.EMBOSS_DELIVERY_REDIS_URL ?? redisUrl),
+    lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS).map(withTls),
     redis: raw.EMBOSS_REDIS,
     dataDir: resolve(folder, raw.EMBOSS_DATA_DIR),
     workerId: raw.EMBOSS_WORKER_ID,
@@ -289,6 +308,18 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
   };
 }
 
+/** Adds the files of the settings to a URL for TLS that does not name its own. */
+function tlsFiles({ REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY }: Raw): (url: string) => string {
+  const files = Object.entries({ ca: REDIS_TLS_CA, cert: REDIS_TLS_CERT, key: REDIS_TLS_KEY });
+  return (url) => {
+    if (!url.startsWith('rediss')) return url;
+    const [place = '', query] = url.split('?', 2);
+    const named = new URLSearchParams(query);
+    for (const [name, file] of files) if (file !== undefined && !named.has(name)) named.set(name, file);
+    return named.size === 0 ? place : `${place}?${named.toString()}`;
+  };
+}
+
 function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
   const notices: string[] = [];
   if (secretGiven === undefined || secretGiven === DEVELOPMENT_SECRET) {
@@ -309,7 +340,7 @@ const LOCK_MASTERS = [0, 1, 3, 5]; // An even number survives no more failures t
 /** The lock masters, checked. URLs are not quoted: they may hold a password. */
 function lockMasters(text: string | undefined): readonly string[] {
   const urls = list(text);
-  const wrong = urls.findIndex((url) => !REDIS_URL.test(url));
+  const wrong = urls.findIndex((url) => !SERVER_URL.test(url));
   const places = urls.map(placeOf);
   const twice = places.findIndex((place, i) => places.indexOf(place) !== i);
   const problems = [

@@ -8,7 +8,7 @@ import {
   type Settings,
   SettingsError,
 } from '../../actors/contract/settings.ts';
-import { askRedis } from '../../runtime/testing/redis-probe.ts';
+import { askRedis, mastersAt, type RedisPlace } from '../../runtime/testing/redis-probe.ts';
 import { findRedisServer } from '../../runtime/testing/redis-server.ts';
 import { EXIT } from '../failure.ts';
 import { isFree, PORT_SETTINGS, SURFACES } from '../ports.ts';
@@ -86,9 +86,11 @@ async function redisFindings(settings: Settings, running: Running | undefined): 
       return [{ topic: 'redis', state: 'bad', words: `version ${version}; ${REDIS_MAJOR_MIN}.0 or newer is needed` }];
     }
     const origin = settings.redisUrlGiven ? 'REDIS_URL' : 'the running system';
+    const masters = await mastersAt(url);
+    const where = masters.length === 1 ? '' : `, a cluster of ${masters.length} masters`;
     return [
-      { topic: 'redis', state: 'ok', words: `version ${version} answers (${origin})` },
-      await durabilityFinding(url, settings),
+      { topic: 'redis', state: 'ok', words: `version ${version} answers (${origin}${where})` },
+      ...(await Promise.all(masters.map((master) => durabilityFinding(master, settings, masters.length > 1)))),
     ];
   } catch (error) {
     const words = `does not answer: ${error instanceof Error ? error.message : String(error)}. Start it or correct REDIS_URL`;
@@ -136,19 +138,20 @@ function programFinding(settings: Settings): Finding {
   return { topic: 'redis', state: 'warn', words };
 }
 
-async function durabilityFinding(url: string, settings: Settings): Promise<Finding> {
+async function durabilityFinding(master: RedisPlace, settings: Settings, isOfMany: boolean): Promise<Finding> {
+  const who = isOfMany ? `${master.printable} ` : '';
   let config: Map<string, string>;
   try {
-    config = await configOf(url);
+    config = await configOf(master);
   } catch {
     return {
       topic: 'redis',
       state: 'warn',
-      words: 'its configuration may not be read (CONFIG GET), so its durability is not known',
+      words: `${who}its configuration may not be read (CONFIG GET), so its durability is not known`,
     };
   }
   const wanted = settings.durability === 'fsync' ? ['always'] : ['always', 'everysec'];
-  const copies = await copiesFinding(url, settings, config);
+  const copies = await copiesFinding(master, settings, config);
   if (copies !== undefined) return copies;
   const faults = [
     config.get('appendonly') === 'yes' ? '' : 'CONFIG SET appendonly yes',
@@ -156,23 +159,23 @@ async function durabilityFinding(url: string, settings: Settings): Promise<Findi
     config.get('maxmemory-policy') === 'noeviction' ? '' : 'CONFIG SET maxmemory-policy noeviction',
   ].filter((fault) => fault !== '');
   if (faults.length === 0)
-    return { topic: 'redis', state: 'ok', words: `keeps what EMBOSS_DURABILITY=${settings.durability} promises` };
+    return { topic: 'redis', state: 'ok', words: `${who}keeps what EMBOSS_DURABILITY=${settings.durability} promises` };
   return {
     topic: 'redis',
     state: 'bad',
-    words: `weaker than EMBOSS_DURABILITY=${settings.durability}; set: ${faults.join('; ')}`,
+    words: `${who}weaker than EMBOSS_DURABILITY=${settings.durability}; set: ${faults.join('; ')}`,
   };
 }
 
 /** What speaks against `replicas:n`; a server that would go on alone is worth a warning, since it only costs time. */
 async function copiesFinding(
-  url: string,
+  master: RedisPlace,
   { durability }: Settings,
   config: ReadonlyMap<string, string>,
 ): Promise<Finding | undefined> {
   const wanted = Number(/^replicas:(\d+)$/.exec(durability)?.[1] ?? 0);
   if (wanted === 0) return undefined;
-  const info = String(await askRedis(url, ['INFO', 'replication']));
+  const info = String(await master.ask(['INFO', 'replication']));
   const online = [...info.matchAll(/^slave\d+:.*\bstate=online\b/gm)].length;
   if (online < wanted)
     return {
@@ -188,11 +191,8 @@ async function copiesFinding(
   };
 }
 
-async function configOf(url: string): Promise<Map<string, string>> {
-  const flat = await askRedis(
-    url,
-    'CONFIG GET appendonly appendfsync maxmemory-policy min-replicas-to-write'.split(' '),
-  );
+async function configOf(master: RedisPlace): Promise<Map<string, string>> {
+  const flat = await master.ask('CONFIG GET appendonly appendfsync maxmemory-policy min-replicas-to-write'.split(' '));
   const words = Array.isArray(flat) ? flat.map(String) : [];
   return new Map(Array.from({ length: words.length / 2 }, (_, i) => [words[2 * i] ?? '', words[2 * i + 1] ?? '']));
 }

@@ -135,7 +135,7 @@ const redisNote = (url: string, kind: 'given' | 'private', dataDir: string): str
     : `${url} (private, data in ${relative(process.cwd(), join(dataDir, 'redis'))})`;
 
 function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//');
+  return url.replace(/\/\/[^@/]*@/, '//').replace(/([?&][a-zA-Z]*[pP]assword=)[^&]*/g, '$1…');
 }
 
 function positive(text: string): number {

@@ -4,7 +4,7 @@ import type { ActorView, Client, ConnectOptions, Watch } from '../client.ts';
 import { type Cancel, type Clock, pause, systemClock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
 import { command, durable } from '../functions/call.ts';
-import { loadLibrary } from '../functions/library.ts';
+import { libraryFit, loadLibraries } from '../functions/library.ts';
 import { type ActorId, type Namespace, namespace, streamId } from '../ids.ts';
 import { type StreamEntry, tokenOf } from '../journal/entry.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
@@ -12,7 +12,8 @@ import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { checkRights } from '../redis/rights.ts';
-import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from '../redis/server.ts';
+import { checkServers, type Durability, durabilityText, parseDurability } from '../redis/server.ts';
+import { at, serversOf } from '../redis/topology.ts';
 import { type TrustedBatch, trustedBatch } from '../redis/trusted.ts';
 import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
@@ -42,7 +43,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   }
   const clock = options.clock ?? systemClock;
   const ns = namespace(options.namespace);
-  const named = { name: `emboss-client-${ns}`, clock };
+  const named = { name: `emboss-client-${ns}`, clock, fit: libraryFit };
   const writer = await connectRedis('writer', options.url, named, options.connector);
   try {
     return await clientOver(options, ns, writer, clock);
@@ -56,7 +57,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
   const durability = parseDurability(options.durability ?? 'memory');
   const config = await founded(options, ns, writer, durability);
   const serverClock = createServerClock(clock);
-  const stopSampling = await keepTime(serverClock, writer, clock);
+  const stopSampling = await keepTime(serverClock, at(writer, namespaceKeys(ns).members), clock);
   const now = (): number => serverClock.now();
   const { shardOf } = await createHasher();
   const keys = Array.from({ length: config.shards }, (_, shard) => shardKeys(ns, shard));
@@ -127,9 +128,9 @@ async function founded(
   writer: Connection,
   durability: Durability,
 ): Promise<NamespaceConfig> {
-  checkReplicas(await checkServer(writer, durability), durability, writer.printable);
-  await loadLibrary(writer.redis);
-  await checkRights(writer, { door: 'client', namespace: ns, durability });
+  await checkServers(writer, durability);
+  await loadLibraries(writer);
+  for (const server of serversOf(writer)) await checkRights(server, { door: 'client', namespace: ns, durability });
   if (options.config !== undefined) await agreeConfig(writer, ns, options.config);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;

@@ -2,7 +2,7 @@
 
 import type { Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
-import { type Call, fcall } from './call.ts';
+import { type Call, ownersFcall } from './call.ts';
 
 export interface Beginning {
   readonly key: string;
@@ -16,7 +16,7 @@ export const begin = (
   token: Token,
   effects: readonly Beginning[],
 ): Call<readonly boolean[] | 'fenced'> =>
-  fcall(
+  ownersFcall(
     'begin',
     [keys.owner, keys.timers, keys.effects, keys.attempts],
     [token, ...effects.flatMap((one) => [one.key, one.attemptsSoFar, Math.ceil(one.lookAgainAt)])],

@@ -9,6 +9,8 @@ export interface Call<Reply> {
   readonly decode: (reply: unknown) => Reply;
   /** The caller acts on the reply only once what it tells of has reached the durability level (redis/copies.ts). */
   readonly durable: boolean;
+  /** Made by the owner of a shard, on what it knows of the server: of no use at another one (L2). */
+  readonly asOwner?: true;
 }
 
 /** FCALL with its keys and arguments. Hot functions reply with words apart by a space, the others with a list of them. */
@@ -24,6 +26,12 @@ export function fcall<Reply>(
     durable: true,
   };
 }
+
+/** The same by the owner of the shard: its first argument is the token (L3). */
+export const ownersFcall = <Reply>(...call: Parameters<typeof fcall<Reply>>): Call<Reply> => ({
+  ...fcall(...call),
+  asOwner: true,
+});
 
 /** A plain command, usually a read; the decoder gets what the client library made of the reply. */
 export const command = <Reply>(

@@ -2,7 +2,7 @@
 
 import type { ActorId, Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
-import { type Call, fcall, unexpected } from './call.ts';
+import { type Call, ownersFcall, unexpected } from './call.ts';
 
 export type Verdict = 'COMMITTED' | 'DUPLICATE' | 'CONFLICT' | 'GONE' | 'EARLY' | 'PARKED' | 'SKIPPED';
 
@@ -99,7 +99,7 @@ class Builder {
     args[4] = reading;
     if (this.#timers + this.#outbox + this.#actors > 0)
       args[5] = `${this.#timers} ${this.#effects} ${this.#outbox} ${this.#actors}`;
-    return fcall('commit', this.#names, args, decode);
+    return ownersFcall('commit', this.#names, args, decode);
   }
 
   add(step: CommitStep): void {

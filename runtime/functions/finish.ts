@@ -2,7 +2,7 @@
 
 import type { ActorId, Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
-import { type Call, fcall, unexpected } from './call.ts';
+import { type Call, ownersFcall, unexpected } from './call.ts';
 
 export type FinishReply = 'settled' | 'retry' | 'late' | 'gone' | 'fenced';
 
@@ -19,7 +19,7 @@ export interface Finishing {
 /** One round trip. Safe to repeat: a second settling answers `gone`. */
 export function finish(keys: ShardKeys, token: Token, outcome: Finishing, reading: string): Call<FinishReply> {
   const word = outcome.retryAt === undefined ? 'settle' : 'retry';
-  return fcall(
+  return ownersFcall(
     'finish',
     [keys.owner, keys.inbox, keys.backlog, keys.timers, keys.effects, keys.attempts, keys.actor(outcome.actor)],
     [token, outcome.key, outcome.attempt, word, Math.ceil(outcome.retryAt ?? 0), outcome.actor, outcome.body, reading],

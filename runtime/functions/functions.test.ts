@@ -8,6 +8,7 @@ import { outageMs } from '../limits.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect } from '../redis/connector.ts';
 import { namespaceKeys } from '../redis/keys.ts';
+import { watchKeys } from '../testing/declared-keys.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import { runOn, TrialShard, trialCommand } from '../testing/trial-shard.ts';
 import { begin } from './begin.ts';
@@ -28,7 +29,9 @@ const server: RedisServer = await startRedis();
 const connection: Connection = await connect('writer', server.url);
 const { redis } = connection;
 await loadLibrary(redis);
+const watch = await watchKeys([server.url]); // Whatever the tests below provoke, it is heard.
 t.teardown(async () => {
+  watch.end();
   await connection.close();
   await server.stop();
 });
@@ -1116,3 +1119,9 @@ t.test(
     t.equal(await run(release(shard.keys, shard.token, 'x', '')), true);
   },
 );
+
+t.test('C1: no function has touched a key that it does not declare, or declared keys of two slots', async (t) => {
+  await watch.caughtUp();
+  t.same([...watch.findings], []);
+  t.ok(watch.called.size > 10);
+});

@@ -7,7 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 const CALL = /redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?/g;
 const LOCAL_FUNCTION = /^local function (\w+)/;
 /** Commands whose first word is a subcommand, which is a right of its own. */
-const CONTAINERS = new Set(['XGROUP', 'XINFO', 'CLIENT', 'CONFIG', 'FUNCTION', 'ACL', 'SCRIPT']);
+const CONTAINERS = new Set(['XGROUP', 'XINFO', 'CLIENT', 'CLUSTER', 'CONFIG', 'FUNCTION', 'ACL', 'SCRIPT']);
 
 let read: Promise<ReadonlyMap<string, readonly string[]>> | undefined;
 

@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { OperatingError } from '../errors.ts';
+import type { Connection } from '../redis/connection.ts';
+import { serversOf } from '../redis/topology.ts';
 
 export const libraryName = 'emboss_v1';
 
@@ -40,6 +42,14 @@ async function assemble(): Promise<Library> {
   const blocks = parts.slice(1).map((part) => `do\n${part}\nend`);
   const source = `#!lua name=${libraryName}\nlocal LIBRARY_HASH = '${hash}'\n${parts[0]}\n${blocks.join('\n')}\n`;
   return { source, hash };
+}
+
+/** For ConnectOptions: what a server needs that lacks our functions. */
+export const libraryFit = (server: Connection): Promise<Library> => loadLibrary(server.redis);
+
+/** Loads the library on every master; replicas get it from theirs. */
+export async function loadLibraries(connection: Connection): Promise<void> {
+  await Promise.all(serversOf(connection).map(libraryFit));
 }
 
 /**

@@ -2,13 +2,13 @@
 
 import type { ActorId, Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
-import { type Call, fcall, unexpected } from './call.ts';
+import { type Call, ownersFcall, unexpected } from './call.ts';
 
 export type ResumeReply = 'resumed' | 'parked' | 'gone' | 'fenced';
 
 /** One round trip. Not to be repeated for one claim: each call counts. */
 export function resume(keys: ShardKeys, token: Token, actor: ActorId, most: number): Call<ResumeReply> {
-  return fcall('resume', [keys.owner, keys.parked], [token, actor, most], ([word]) => {
+  return ownersFcall('resume', [keys.owner, keys.parked], [token, actor, most], ([word]) => {
     switch (word) {
       case 'RESUMED':
         return 'resumed';

@@ -3,7 +3,7 @@
 import type { ActorId, Token } from '../ids.ts';
 import { answersKeptMs } from '../limits.ts';
 import type { ShardKeys } from '../redis/keys.ts';
-import { type Call, fcall } from './call.ts';
+import { type Call, ownersFcall } from './call.ts';
 
 export interface Trimming {
   /** Every outbox record up to here is delivered. */
@@ -20,7 +20,7 @@ export interface Trimming {
 
 /** Where the walk over the answers goes on, or `fenced`. One round trip. */
 export const trim = (keys: ShardKeys, token: Token, what: Trimming, reading: string): Call<string | 'fenced'> =>
-  fcall(
+  ownersFcall(
     'trim',
     [keys.owner, keys.inbox, keys.outbox, keys.journal, keys.dedupe, ...what.actors.map((id) => keys.positions(id))],
     [token, what.relayedTo, what.outboxFrom, what.journalFrom, answersKeptMs, reading, what.cursor],

@@ -2,8 +2,8 @@
 
 import type { Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
-import { type Call, fcall } from './call.ts';
+import { type Call, ownersFcall } from './call.ts';
 
 /** False when fenced. One round trip. */
 export const trying = (keys: ShardKeys, token: Token, entryId: string): Call<boolean> =>
-  fcall('trying', [keys.owner], [token, entryId], ([word]) => word === 'OK');
+  ownersFcall('trying', [keys.owner], [token, entryId], ([word]) => word === 'OK');

@@ -9,6 +9,7 @@ import { readBlockMs, tailBatchMax } from '../limits.ts';
 import type { JournalEntry } from '../messages.ts';
 import type { Connection } from '../redis/connection.ts';
 import { Pace } from '../redis/pace.ts';
+import { at } from '../redis/topology.ts';
 import { RawEntry, type StreamEntry, streamsOf, tokenOf } from './entry.ts';
 
 export interface Tail {
@@ -31,6 +32,15 @@ interface Position {
   token: string;
 }
 
+/** Journals that are read together. */
+interface Lane {
+  readonly reader: Connection;
+  readonly positions: readonly Position[];
+  readonly pace: Pace;
+  /** The connection at which the positions were compared last. */
+  checkedAt: number;
+}
+
 const TROUBLE_PAUSE_MS = 100;
 
 /** Starts at the present heads, or above `from` where given. Resolves when every later entry is certain to be seen. */
@@ -43,12 +53,19 @@ export async function startTail(
   const listeners = new Set<TailListener>();
   const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
   const byKey = new Map(positions.map((position) => [position.key, position]));
-  const pace = new Pace();
+  const lanes = lanesOf(reader, positions); // Before the first look: a connection that breaks meanwhile is noticed.
   const lost: JournalEntry[] = [];
   let open = true;
-  let checkedAt = reader.generation;
 
-  await Promise.all(positions.map((position) => begin(position)));
+  await Promise.all(positions.map((position) => begin(position))).catch(async (error: unknown) => {
+    await closeAll();
+    throw error;
+  });
+
+  async function closeAll(): Promise<void> {
+    await Promise.all(lanes.map((lane) => lane.reader.close()));
+    await reader.close();
+  }
 
   /** Puts the position at what is left, and says so. */
   function stand(position: Position, last: StreamEntry | undefined): JournalEntry {
@@ -71,7 +88,7 @@ export async function startTail(
 
   /** The entry at a position, or the last one. */
   async function entryAt(key: string, number?: number): Promise<StreamEntry | undefined> {
-    const found = await reader.call('XRANGE', (redis) =>
+    const found = await at(reader, key).call('XRANGE', (redis) =>
       number === undefined
         ? redis.xrevrange(key, '+', '-', 'COUNT', 1)
         : redis.xrange(key, streamId(number), streamId(number)),
@@ -79,8 +96,9 @@ export async function startTail(
     return found[0] as StreamEntry | undefined;
   }
 
-  async function check(): Promise<void> {
-    for (const position of positions) {
+  async function check(lane: Lane): Promise<void> {
+    const { generation } = lane.reader;
+    for (const position of lane.positions) {
       if (position.number === 0) continue;
       const there = await entryAt(position.key, position.number);
       if (there !== undefined && tokenOf(there) === position.token) continue;
@@ -90,15 +108,17 @@ export async function startTail(
       const rewound = stand(position, last);
       for (const listener of listeners) listener.rewound?.(rewound);
     }
-    checkedAt = reader.generation;
+    lane.checkedAt = generation;
   }
 
-  async function round(): Promise<void> {
-    if (reader.generation !== checkedAt) await check();
-    const reply = await reader.block('XREAD journals', readBlockMs, (redis) => {
-      const ids = positions.map(({ number }) => streamId(number));
+  async function round(lane: Lane): Promise<void> {
+    if (lane.reader.generation !== lane.checkedAt) await check(lane);
+    const { pace } = lane;
+    const reply = await lane.reader.block('XREAD journals', readBlockMs, (redis) => {
+      const read = lane.positions.map(({ key }) => key);
+      const ids = lane.positions.map(({ number }) => streamId(number));
       const block = pace.blocks ? ['BLOCK', String(readBlockMs)] : [];
-      return redis.call('XREAD', 'COUNT', String(tailBatchMax), ...block, 'STREAMS', ...keys, ...ids);
+      return redis.call('XREAD', 'COUNT', String(tailBatchMax), ...block, 'STREAMS', ...read, ...ids);
     });
     if (!open) return;
     const streams = streamsOf(reply);
@@ -116,9 +136,9 @@ export async function startTail(
     }
   }
 
-  const loop = (async () => {
-    while (open) await round().catch(() => pause(clock, open ? TROUBLE_PAUSE_MS : 0));
-  })();
+  const loops = lanes.map(async (lane) => {
+    while (open) await round(lane).catch(() => pause(clock, open ? TROUBLE_PAUSE_MS : 0));
+  });
 
   return {
     listen(listener) {
@@ -129,8 +149,19 @@ export async function startTail(
     positions: () => new Map(positions.map(({ shard, number }) => [shard, number])),
     async close() {
       open = false;
-      await reader.close();
-      await loop;
+      await closeAll();
+      await Promise.all(loops);
     },
   };
+}
+
+/** One read for all journals, or on a cluster, where it reaches one slot, one for each. */
+function lanesOf(reader: Connection, positions: readonly Position[]): readonly Lane[] {
+  const lane = (by: Connection, read: readonly Position[]): Lane => ({
+    ...{ reader: by, positions: read, pace: new Pace() },
+    checkedAt: by.generation,
+  });
+  const { cluster } = reader;
+  if (cluster === undefined) return [lane(reader, positions)];
+  return positions.map((position) => lane(cluster.apart(position.key), [position]));
 }

@@ -3,12 +3,14 @@
 // It reads and takes nothing: entries are taken from the shard's consumer group by the commit that handles them, so an owner
 // that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read is sent in the
 // next turn of the event loop, while commits are on their way: what arrives for a shard meanwhile shares its next one (C4).
+//
+// On a cluster one read reaches one slot, so every shard has a reader and a socket of its own there: as many as are owned.
 
 import { type Clock, pause } from '../clock.ts';
 import { streamId } from '../ids.ts';
 import { type StreamEntry, streamsOf } from '../journal/entry.ts';
 import { inboxBatchMax, readBlockMs } from '../limits.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { ClusterRoutes, Connection } from '../redis/connection.ts';
 import { Pace } from '../redis/pace.ts';
 
 /** A shard as the reader sees it. */
@@ -26,20 +28,67 @@ export interface Reader {
   close(): Promise<void>;
 }
 
+export interface ReaderOptions {
+  readonly connection: Connection;
+  /** Another connection: it ends a block on the reader's own. */
+  readonly query: Connection;
+  readonly inboxes: () => readonly Inbox[];
+  readonly clock: Clock;
+  /** Hears of every read that failed. */
+  readonly onTrouble: (error: unknown) => void;
+}
+
 const NOBODY_PAUSE_MS = 20; // No shard wants entries: looked at again this often.
 const BUSY_BLOCK_MS = 10; // While some shard has enough to do.
 const UNBLOCK_AGAIN_MS = 20;
 const TROUBLE_PAUSE_MS = 100;
 
-/** `query` is another connection: it ends a block on the reader's own. `onTrouble` hears of every read that failed. */
-export function startReader(
-  connection: Connection,
-  query: Connection,
-  inboxes: () => readonly Inbox[],
-  clock: Clock,
-  onTrouble: (error: unknown) => void,
-): Reader {
+export function startReader(options: ReaderOptions): Reader {
+  const { cluster } = options.connection;
+  return cluster === undefined ? readTogether(options) : readApart(cluster, options);
+}
+
+/** One reader per shard. Each reads on from where its shard stands, also when that has moved to another server. */
+function readApart(cluster: ClusterRoutes, options: ReaderOptions): Reader {
+  const readers = new Map<string, Reader>();
+  let open = true;
+
+  function match(): void {
+    const wanted = new Set(open ? options.inboxes().map(({ keys }) => keys.inbox) : []);
+    for (const [key, reader] of readers) {
+      if (wanted.has(key)) continue;
+      readers.delete(key);
+      void reader.close();
+    }
+    for (const key of wanted) {
+      if (!readers.has(key))
+        readers.set(key, readTogether({ ...options, ...only(key), connection: cluster.apart(key) }));
+    }
+  }
+  /** A shard that is gone takes its reader with it. */
+  const only = (key: string): Pick<ReaderOptions, 'inboxes'> => ({
+    inboxes() {
+      const own = options.inboxes().find(({ keys }) => keys.inbox === key);
+      if (own === undefined) setImmediate(match);
+      return own === undefined ? [] : [own];
+    },
+  });
+
+  return {
+    changed: match,
+    async close() {
+      open = false;
+      const closing = [...readers.values()].map((reader) => reader.close());
+      readers.clear();
+      await Promise.all(closing);
+      await options.connection.close();
+    },
+  };
+}
+
+function readTogether({ connection, query, inboxes, clock, onTrouble }: ReaderOptions): Reader {
   const pace = new Pace();
+  const isShared = connection.cluster === undefined; // Alone, a shard never waits behind a block for others.
   let open = true;
   let blocked = false;
   let client = { generation: 0, id: 0 };
@@ -58,7 +107,7 @@ export function startReader(
     if (asked.length === 0) return await pause(clock, NOBODY_PAUSE_MS);
     // A shard that has enough to do now is asked about again soon, not when another one's message comes.
     const blockMs = asked.length === all.length ? readBlockMs : BUSY_BLOCK_MS;
-    await ownId();
+    if (isShared) await ownId();
     blocked = pace.blocks;
     const reply = await connection
       .block('XREAD inboxes', blockMs, (redis) => {
@@ -97,7 +146,7 @@ export function startReader(
 
   /** Lost or late, the block ends by itself within its second. */
   function unblock(): void {
-    if (!blocked || !open) return;
+    if (!blocked || !open || !isShared) return;
     query.call('CLIENT UNBLOCK', (redis) => redis.client('UNBLOCK', client.id)).catch(() => undefined);
   }
 

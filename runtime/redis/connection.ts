@@ -14,7 +14,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { type Cancel, type Clock, systemClock } from '../clock.ts';
 import { OperatingError, OutcomeUnknown } from '../errors.ts';
 import { notConnected, redisFailure, replyWord } from './failure.ts';
-import { redisTarget } from './target.ts';
+import { redisTarget, type Target } from './target.ts';
 
 export type Profile = 'writer' | 'reader' | 'lock' | 'query' | 'tail';
 
@@ -40,6 +40,37 @@ export interface Connection {
   /** Destroys the socket, with it whatever is unanswered, and resolves when a new one is ready. Rejects after 5 s. */
   remake(): Promise<void>;
   close(): Promise<void>;
+  /** Where keys are, on a cluster. Absent where one server holds them all. */
+  readonly cluster?: ClusterRoutes;
+  /** As in ConnectOptions. */
+  readonly fit?: ((server: Connection) => Promise<unknown>) | undefined;
+}
+
+/** What only the grouping of reads and of socket writes has to know of a cluster (cluster.ts). */
+export interface ClusterRoutes {
+  /** Whoever holds `key`, wherever it moves, over the sockets of this connection. Nothing to close. */
+  at(key: string): Connection;
+  /** The same with a socket of its own, for reads that block and calls that must not wait for others. To be closed. */
+  apart(key: string): Connection;
+  /** The server that holds `key` as far as is known: undefined while no server does. */
+  serverOf(key: string): Connection | undefined;
+  /** Every server that holds slots. */
+  servers(): readonly Connection[];
+  /**
+   * Calls `listener` when what was known of keys may not hold any more: their server is another one, or was connected to anew.
+   * Before anything is sent there. It must not throw.
+   */
+  onDoubt(listener: (concerned: (key: string) => boolean) => void): Cancel;
+  /**
+   * Undefined when the error sends nobody elsewhere. Else resolves to where the call, which was not executed, is made next:
+   * `asking` with ASKING right before it. Rejects with `redis-unavailable` when that server does not answer. `hop` counts the
+   * answers of this kind to one call, from 1.
+   */
+  follow(
+    error: unknown,
+    key: string,
+    hop: number,
+  ): Promise<{ readonly server: Connection; readonly asking: boolean }> | undefined;
 }
 
 export interface ConnectOptions {
@@ -49,10 +80,18 @@ export interface ConnectOptions {
   readonly readyWithinMs?: number;
   /** Deadline of one call where `call` names none. */
   readonly callDeadlineMs?: number;
+  /**
+   * Makes a server fit for us that answered *function not found*: one that was promoted, joined, or lost its functions. The
+   * call, of which nothing was executed, is then made once more.
+   */
+  readonly fit?: (server: Connection) => Promise<unknown>;
   /** Hears of connection errors; they are normal while a server is away. */
   readonly onTrouble?: (error: Error) => void;
   readonly clock?: Clock;
 }
+
+/** The part of a target that one connection needs. */
+export type ServerTarget = Pick<Target, 'options' | 'printable'>;
 
 export const BLOCK_MS_MAX = 2_000; // A blocked read ends at least this often, so that a dead socket is found soon.
 const BLOCK_GRACE_MS = 1_000; // The server's timer is late when it is busy; less would kill healthy sockets.
@@ -64,8 +103,12 @@ const RECONNECT_MS_MAX = 1_000; // A server that returns is found within a secon
 
 /** Begins to connect and goes on trying until closed. For servers that may be away, such as a minority of lock masters. */
 export function openConnection(profile: Profile, url: string, options: ConnectOptions = {}): Connection {
+  return openServer(profile, redisTarget(url), options);
+}
+
+/** To the one server of a target, or to whom the sentinels name. */
+export function openServer(profile: Profile, target: ServerTarget, options: ConnectOptions): Connection {
   const clock = options.clock ?? systemClock;
-  const target = redisTarget(url);
   const settings = { ...target.options, ...profileOptions(profile, options, clock), lazyConnect: true };
   const redis = new Redis({ ...settings, replyMapping: 'legacy' }); // Replies of the same shape under RESP2 and RESP3.
   const connection = connectionOver(redis, profile, target.printable, options, clock);
@@ -120,6 +163,12 @@ function profileOptions(profile: Profile, options: ConnectOptions, clock: Clock)
     retryStrategy: (times) => reconnectDelay(times, clock),
     reconnectOnError: (error) => (replyWord(error) === 'READONLY' ? 1 : false), // 2 would also send the command again.
     ...(options.name === undefined ? {} : { connectionName: options.name }),
+    // Without the detector a master that hangs, and was replaced, is not left (redis/ioredis#1314).
+    failoverDetector: true,
+    sentinelCommandTimeout: 1_000,
+    disconnectTimeout: 200, // A master that was replaced may be frozen: it is waited for no longer than this.
+    sentinelRetryStrategy: (times) => reconnectDelay(times, clock),
+    sentinelReconnectStrategy: (times) => reconnectDelay(times, clock),
   };
   switch (profile) {
     case 'writer':
@@ -137,7 +186,7 @@ function profileOptions(profile: Profile, options: ConnectOptions, clock: Clock)
   }
 }
 
-function callDeadlineOf(profile: Profile, options: ConnectOptions): number {
+export function callDeadlineOf(profile: Profile, options: ConnectOptions): number {
   return options.callDeadlineMs ?? (profile === 'lock' ? LOCK_DEADLINE_MS : CALL_DEADLINE_MS);
 }
 
@@ -182,7 +231,12 @@ function connectionOver(
   async function call<T>(what: string, run: (redis: Redis) => Promise<T>, ms = deadlineMs): Promise<T> {
     // A query waits in the client's queue for the next connection; everything else hears at once that nothing was sent.
     if (closed || (redis.status !== 'ready' && profile !== 'query')) throw notConnected(what);
-    return await withDeadline(run(redis), ms, what, clock);
+    try {
+      return await withDeadline(run(redis), ms, what, clock);
+    } catch (error) {
+      if (!(await madeFit(connection, error))) throw error;
+      return await withDeadline(run(redis), ms, what, clock);
+    }
   }
 
   async function block<T>(what: string, blockMs: number, run: (redis: Redis) => Promise<T>): Promise<T> {
@@ -196,11 +250,12 @@ function connectionOver(
     }
   }
 
-  return {
+  const connection: Connection = {
     redis,
     profile,
     printable,
     user: redis.options.username ?? 'default',
+    fit: options.fit,
     get generation() {
       return generation;
     },
@@ -224,6 +279,16 @@ function connectionOver(
       end(redis);
     },
   };
+  return connection;
+}
+
+/** True when the server lacked our functions and has them now. When they cannot be loaded, the first error says enough. */
+export async function madeFit(server: Connection, error: unknown): Promise<boolean> {
+  if (server.fit === undefined || !(error instanceof OperatingError) || error.code !== 'function-missing') return false;
+  return await server.fit(server).then(
+    () => true,
+    () => false,
+  );
 }
 
 // `disconnect(true)` would end the socket politely and wait up to 2 s for a frozen server.

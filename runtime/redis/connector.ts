@@ -1,14 +1,21 @@
 // Where connections come from. Everything above opens them through a connector, so that what stands behind a URL, a server, a
 // cluster or a simulation of one, is decided in one place.
 
-import { type Connection, type ConnectOptions, openConnection, type Profile } from './connection.ts';
+import { openCluster } from './cluster.ts';
+import { type Connection, type ConnectOptions, openServer, type Profile } from './connection.ts';
+import { redisTarget } from './target.ts';
 
 export interface Connector {
   /** Begins to connect and goes on trying until closed. For servers that may be away, such as a minority of lock masters. */
   open(profile: Profile, url: string, options: ConnectOptions): Connection;
 }
 
-export const redisConnector: Connector = { open: openConnection };
+export const redisConnector: Connector = {
+  open(profile, url, options) {
+    const target = redisTarget(url);
+    return target.kind === 'cluster' ? openCluster(profile, target, options) : openServer(profile, target, options);
+  },
+};
 
 const READY_WITHIN_MS = 5_000;
 

@@ -19,6 +19,7 @@ import { copiesLookEveryMs, copiesLookMs, copiesWithinMs, heldCallsMax } from '.
 import type { Batch } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { markBeside } from './keys.ts';
+import { keyOf } from './topology.ts';
 
 export interface CopiesOptions {
   /** Sends over `connection`, in the order of the calls. */
@@ -90,7 +91,7 @@ export function copiedBatch({ batch, connection, clock, count, onChange }: Copie
 
   /** The mark and the count of those who have it. Rejects when either got no answer. */
   async function confirmation(beside: Call<unknown>): Promise<number> {
-    const mark = command(['SET', markBeside(keyOf(beside)), '1', 'PX', MARK_KEPT_MS], () => undefined);
+    const mark = command(['SET', markBeside(keyOf(beside) ?? ''), '1', 'PX', MARK_KEPT_MS], () => undefined);
     const [, found] = await Promise.all([batch.run(mark), batch.run(waitFor(count, copiesWithinMs))]);
     return found;
   }
@@ -136,11 +137,6 @@ export function copiedBatch({ batch, connection, clock, count, onChange }: Copie
 }
 
 const waitFor = (count: number, ms: number): Call<number> => command(['WAIT', count, ms], Number);
-
-/** FCALL carries its keys behind their number, everything else durable its key first. */
-function keyOf({ command: [name, first, , key] }: Call<unknown>): string {
-  return String(name === 'FCALL' ? key : first);
-}
 
 function unconfirmed(found: number | undefined, count: number, isSame: boolean): string {
   if (!isSame) return 'the connection changed before the replicas had confirmed';

@@ -15,6 +15,9 @@ const REFUSED: Readonly<Record<string, readonly [code: string, retry: Retry]>> =
   LOADING: ['redis-unavailable', 'here'],
   MASTERDOWN: ['redis-unavailable', 'here'],
   CLUSTERDOWN: ['redis-unavailable', 'here'],
+  // Of a cluster whose slots are on the move; met only by those who cannot follow, since they speak to one server.
+  MOVED: ['redis-unavailable', 'here'],
+  ASK: ['redis-unavailable', 'here'],
   TRYAGAIN: ['redis-unavailable', 'here'],
   BUSY: ['redis-unavailable', 'here'],
   NOREPLICAS: ['redis-unavailable', 'here'],

@@ -7,12 +7,15 @@ import { OperatingError, OutcomeUnknown } from '../errors.ts';
 import { command } from '../functions/call.ts';
 import { startRedis } from '../testing/redis-server.ts';
 import { batchOver } from './batch.ts';
-import { withDeadline } from './connection.ts';
+import { type ClusterRoutes, type Connection, withDeadline } from './connection.ts';
 import { connect } from './connector.ts';
 import { redisFailure, replyWord } from './failure.ts';
 import { Pace } from './pace.ts';
+import { redirectionOf } from './redirection.ts';
 import { checkServer, isAnotherServer, parseDurability, serverIdentity, weaknessOf } from './server.ts';
+import { slotOf } from './slot.ts';
 import { redisTarget } from './target.ts';
+import { clusterBatch } from './topology.ts';
 
 t.test('Redis URLs: TCP, TLS, Unix sockets; what is not supported is said, and no secret is printable', async (t) => {
   t.match(redisTarget('redis://me:s%3Acret@[::1]:7000/3'), {
@@ -32,9 +35,70 @@ t.test('Redis URLs: TCP, TLS, Unix sockets; what is not supported is said, and n
     });
   }
   t.notMatch(redisTarget('redis://u:hidden@h:1/0').printable, /hidden/);
-  for (const url of ['http://x', 'redis://h/zero', 'nonsense', 'redis+cluster://h:1', 'redis+sentinel://h:1']) {
-    t.throws(() => redisTarget(url), { code: 'redis-url' }, url);
+  t.match(redisTarget('redis+sentinel://u:p%2Fw@h1:1,h2,[::1]:3/orders/2?sentinelPassword=x'), {
+    kind: 'sentinel',
+    seeds: [
+      { host: 'h1', port: 1 },
+      { host: 'h2', port: 26379 },
+      { host: '::1', port: 3 },
+    ],
+    options: { name: 'orders', db: 2, username: 'u', password: 'p/w', sentinelPassword: 'x' },
+    printable: 'redis+sentinel://h1:1,h2:26379,::1:3/orders/2',
+  });
+  t.match(redisTarget('redis+cluster://:secret@h1:1,h2:2'), {
+    kind: 'cluster',
+    seeds: [
+      { host: 'h1', port: 1 },
+      { host: 'h2', port: 2 },
+    ],
+    options: { password: 'secret' },
+    printable: 'redis+cluster://h1:1,h2:2',
+  });
+  t.match(redisTarget('rediss+cluster://h1').options.tls, {});
+  t.equal(redisTarget('rediss://10.0.0.1').options.tls?.servername, undefined, 'an address is not named (RFC 6066)');
+});
+
+t.test('Redis URLs: what is wrong with one is said, and never with its secrets', async (t) => {
+  const faults: readonly (readonly [url: string, words: RegExp])[] = [
+    ['http://x', /expected redis:\/\/host:port/],
+    ['nonsense', /expected redis:\/\/host:port/],
+    ['redis://h/zero', /the database .* is a number, got "zero"/],
+    ['redis://:hidden@h1,h2', /redis:\/\/ names one server; several are redis\+sentinel:/],
+    ['redis+sentinel://:hidden@h1:1', /ends in the name of the master/],
+    ['redis+sentinel://h1:1/master/0/more', /ends in the name of the master/],
+    ['redis+cluster://h1:1/3', /database 0 only/],
+    ['redis+cluster://:hidden@h1:99999', /"h1:99999" is no address/],
+    ['redis+cluster://', /"" is no address/],
+    ['redis://u:%hidden@h', /a % in it begins no escape/],
+    ['redis://h?ca=/tmp/ca.pem', /for rediss… only/],
+    ['rediss://h?cacert=/tmp/ca.pem', /\?cacert= is not known; there are ca, cert, key/],
+    ['rediss://h?cert=/tmp/cert.pem', /belong together/],
+    ['rediss://h?ca=/nowhere/ca.pem', /\?ca= names \/nowhere\/ca.pem, which cannot be read/],
+  ];
+  for (const [url, words] of faults) {
+    t.throws(() => redisTarget(url), { code: 'redis-url', message: words }, url);
+    t.throws(() => redisTarget(url), { message: /^(?!.*hidden)/ }, url);
   }
+});
+
+t.test('hash slots are those of the cluster specification', async (t) => {
+  t.equal(slotOf('123456789'), 0x31c3, 'the check value of its appendix');
+  t.equal(slotOf('{ord:7}:inbox'), slotOf('{ord:7}:journal'));
+  t.equal(slotOf('{ord:7}:inbox'), slotOf('ord:7'));
+  t.equal(slotOf('foo{}{bar}'), slotOf('foo{}{bar}'), 'an empty tag is none');
+  t.equal(slotOf('foo{{bar}}zap'), slotOf('{bar'));
+});
+
+t.test('what a server of a cluster refused to execute is told apart from what nobody knows', async (t) => {
+  const reply = (message: string): Error => Object.assign(new Error(message), { name: 'ReplyError' });
+  const moved = { kind: 'moved', slot: 12, address: { host: 'h2', port: 7 } };
+  t.same(redirectionOf(reply('MOVED 12 h2:7'), 'h1'), moved);
+  t.same(redirectionOf(redisFailure('call', reply('MOVED 12 h2:7')), 'h1'), moved, 'also inside of our own error');
+  t.match(redirectionOf(reply('MOVED 12 :7'), 'h1'), { address: { host: 'h1', port: 7 } }, 'the one that was asked');
+  t.same(redirectionOf(reply('ASK 12 ::1:7'), 'h1'), { kind: 'ask', slot: 12, address: { host: '::1', port: 7 } });
+  t.same(redirectionOf(reply('TRYAGAIN Multiple keys request'), 'h1'), { kind: 'again' });
+  t.equal(redirectionOf(reply('CLUSTERDOWN Hash slot not served'), 'h1'), undefined);
+  t.equal(redirectionOf(new OutcomeUnknown('MOVED 12 h2:7'), 'h1'), undefined);
 });
 
 t.test('durability levels are parsed and a weaker configuration is named with its remedy', async (t) => {
@@ -212,4 +276,35 @@ t.test('C4: the calls of a tick leave in order, eight to a pipeline', async (t) 
   t.same(await batch.run(command(['LRANGE', 'list', 0, -1], (reply) => (reply as string[]).map(Number))), [
     ...Array(20).keys(),
   ]);
+});
+
+t.test("L2: an owner's call is not made at another server, anybody else's is; a lost reply never is", async (t) => {
+  const [first, second] = ['first', 'second'].map((printable) => ({ printable }) as Connection) as [
+    Connection,
+    Connection,
+  ];
+  const moved = Object.assign(new Error('MOVED 12 h2:7'), { name: 'ReplyError' });
+  const made: string[] = [];
+  let answer: () => Promise<never> = () => Promise.reject(redisFailure('call', moved));
+  const batch = clusterBatch(
+    {
+      serverOf: () => first,
+      follow: (error) =>
+        redirectionOf(error, '') === undefined ? undefined : Promise.resolve({ server: second, asking: false }),
+    } as Pick<ClusterRoutes, 'serverOf' | 'follow'> as ClusterRoutes,
+    (server) => ({
+      run(call) {
+        made.push(`${call.command[0]} ${server.printable}`);
+        return server === first ? answer() : Promise.resolve(call.decode('done'));
+      },
+    }),
+    systemClock,
+    1_000,
+  );
+  const call = command(['GET', 'key'], String);
+  t.equal(await batch.run(call), 'done');
+  await t.rejects(batch.run({ ...call, asOwner: true }), { code: 'redis-unavailable' });
+  answer = () => Promise.reject(new OutcomeUnknown('no reply'));
+  await t.rejects(batch.run(call), OutcomeUnknown);
+  t.same(made, ['GET first', 'GET second', 'GET first', 'GET first']);
 });

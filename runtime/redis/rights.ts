@@ -34,6 +34,8 @@ interface Needs {
 /** Every connection says who it is, and whether its server is still loading. */
 const EVERY = ['client|setname', 'info', 'select'] as const;
 const VERIFY = ['config|get', 'fcall'] as const;
+/** Of use on a cluster only, where the same users are wanted. */
+const ROUTING = ['asking', 'cluster|slots'] as const;
 const COPYING = ['set', 'wait'] as const;
 
 export const NEEDS: { readonly [door in Door]: Needs } = {
@@ -45,6 +47,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     commands: [
       ...EVERY,
       ...VERIFY,
+      ...ROUTING,
       ...['client|id', 'client|list', 'client|unblock', 'exec', 'get', 'getrange', 'hget', 'hgetall', 'hmget', 'hset'],
       ...['hsetnx', 'lindex', 'multi', 'time', 'xrange', 'xread', 'xrevrange', 'zrangebyscore'],
     ],
@@ -53,7 +56,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
   },
   relay: {
     functions: ['meta', 'receive', 'rights'],
-    commands: [...EVERY, ...VERIFY],
+    commands: [...EVERY, ...VERIFY, ...ROUTING],
     copying: COPYING,
     written: (ns) => ['inbox', 'backlog', 'lanes:in', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
   },
@@ -62,6 +65,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     commands: [
       ...EVERY,
       ...VERIFY,
+      ...ROUTING,
       ...[
         'del',
         'exec',

@@ -6,6 +6,7 @@
 import type { Clock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
 import type { Connection } from './connection.ts';
+import { serversOf } from './topology.ts';
 
 /** `memory` survives the crash of the server, `fsync` also a power loss, `replicas` waits for copies. */
 export type Durability =
@@ -30,6 +31,8 @@ export interface ServerIdentity {
   readonly role: 'master' | 'replica';
   /** Replicas that follow this server now, without those that are still being filled. */
   readonly replicasOnline: number;
+  /** It is one of a cluster, and holds a part of the keys only. */
+  readonly isOfCluster: boolean;
 }
 
 /** One round trip. */
@@ -42,30 +45,54 @@ export async function serverIdentity(connection: Connection): Promise<ServerIden
     role: info.get('role') === 'master' ? 'master' : 'replica',
     replicasOnline: [...info].filter(([name, facts]) => /^slave\d+$/.test(name) && /\bstate=online\b/.test(facts))
       .length,
+    isOfCluster: info.get('redis_mode') === 'cluster',
   };
 }
 
 export interface ServerWatch {
-  /** True once after the server behind the connection became another one. A round trip when a look is due. */
-  changed(): Promise<boolean>;
+  /**
+   * Places of the keys behind which another server stands than at the look before: all or none of them, but on a cluster. A
+   * round trip to every server when a look is due.
+   */
+  changed(): Promise<readonly number[]>;
 }
 
-/** Looks after each reconnection, and every `everyMs` while the connection stays up. The first look sets the mark. */
-export function watchServer(connection: Connection, clock: Clock, everyMs: number): ServerWatch {
-  let known: ServerIdentity | undefined;
-  let lookedAt = 0;
+/**
+ * Watches the servers that hold `keys`: after each reconnection, and every `everyMs` while the connection stays up. The first
+ * look sets the mark. Of a cluster, a server that does not answer is looked at again the next time, or its successor is.
+ */
+export function watchServers(
+  connection: Connection,
+  keys: readonly string[],
+  clock: Clock,
+  everyMs: number,
+): ServerWatch {
+  const known = new Map<string, ServerIdentity>();
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let generation = 0;
+
+  async function identities(): Promise<ReadonlyMap<Connection, ServerIdentity>> {
+    const { cluster } = connection;
+    if (cluster === undefined) return new Map([[connection, await serverIdentity(connection)]]);
+    const looks = cluster.servers().map(async (server) => [server, await serverIdentity(server)] as const);
+    const found = await Promise.allSettled(looks);
+    return new Map(found.flatMap((look) => (look.status === 'fulfilled' ? [look.value] : [])));
+  }
+
   return {
     async changed() {
       const now = clock.monotonic();
       const current = connection.generation;
-      if (known !== undefined && generation === current && now - lookedAt < everyMs) return false;
-      const found = await serverIdentity(connection);
-      const before = known;
-      known = found;
-      lookedAt = now;
-      generation = current;
-      return before !== undefined && isAnotherServer(before, found);
+      if (generation === current && now - lookedAt < everyMs) return [];
+      const found = await identities();
+      const isWhole = keys.every((key) => found.has(connection.cluster?.serverOf(key) ?? connection));
+      if (isWhole) [lookedAt, generation] = [now, current];
+      return keys.flatMap((key, place) => {
+        const identity = found.get(connection.cluster?.serverOf(key) ?? connection);
+        const before = known.get(key);
+        if (identity !== undefined) known.set(key, identity);
+        return identity !== undefined && before !== undefined && isAnotherServer(before, identity) ? [place] : [];
+      });
     },
   };
 }
@@ -73,6 +100,12 @@ export function watchServer(connection: Connection, clock: Clock, everyMs: numbe
 /** True when the data behind the connection may be another copy than before. */
 export const isAnotherServer = (before: ServerIdentity, now: ServerIdentity): boolean =>
   before.runId !== now.runId || before.replicationId !== now.replicationId;
+
+/** At the start: each master that holds keys has to be able to keep them, and has the replicas that were promised. */
+export async function checkServers(connection: Connection, durability: Durability): Promise<void> {
+  for (const server of serversOf(connection))
+    checkReplicas(await checkServer(server, durability), durability, server.printable);
+}
 
 /**
  * Refuses a server that cannot keep what the configuration promises: OperatingError `redis-too-old`, `redis-not-master`,
@@ -85,6 +118,12 @@ export async function checkServer(connection: Connection, durability: Durability
     throw new OperatingError(
       'redis-too-old',
       `Redis at ${at} is ${identity.version}; 7.0 or newer is needed (functions)`,
+    );
+  }
+  if (identity.isOfCluster && connection.cluster === undefined && !at.includes('+cluster://')) {
+    throw new OperatingError(
+      'redis-url',
+      `Redis at ${at} is one server of a cluster; give its URL as ${at.replace(/^(rediss?):\/\/(.*)\/0$/, '$1+cluster://$2')}`,
     );
   }
   if (identity.role !== 'master')

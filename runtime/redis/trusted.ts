@@ -13,6 +13,7 @@ import { type Batch, batchOver } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { type CopiedBatch, copiedBatch } from './copies.ts';
 import { checkServer, type Durability } from './server.ts';
+import { clusterBatch } from './topology.ts';
 
 export interface TrustedBatch extends Batch {
   /** False while fewer replicas than promised have what was written: durable calls are refused meanwhile. */
@@ -31,10 +32,33 @@ export interface TrustOptions {
   readonly onCopies?: (reached: boolean, confirmed: number) => void;
 }
 
-/** For a connection that `checkServer` and `loadLibrary` have been content with. */
+/** For a connection that `checkServers` and `loadLibraries` have been content with. On a cluster a batch per server. */
 export function trustedBatch(options: TrustOptions): TrustedBatch {
+  const { connection, clock } = options;
+  if (connection.cluster === undefined) return trustedServer(options, connection.generation);
+  // A server that joins later, or is promoted, was not seen by the checks of the start: each is looked at before its first call.
+  const { cluster } = connection;
+  const batches = new WeakMap<Connection, TrustedBatch>();
+  const over = (server: Connection): Batch => {
+    const batch = trustedServer({ ...options, connection: server }, NEVER);
+    batches.set(server, batch);
+    return batch;
+  };
+  const present = () => cluster.servers().flatMap((server) => batches.get(server) ?? []);
+  return {
+    run: clusterBatch(cluster, over, clock, callDeadlineMs).run,
+    get reached() {
+      return present().every(({ reached }) => reached);
+    },
+    doubt() {
+      for (const batch of present()) batch.doubt();
+    },
+  };
+}
+
+function trustedServer(options: TrustOptions, verifiedAt: number): TrustedBatch {
   const { connection } = options;
-  let verified = connection.generation;
+  let verified = verifiedAt;
   // A call that was made before the connection broke must not leave on the one that is looked at now.
   const { run, copies } = levelled(options, () => connection.ready && verified === connection.generation);
   let refused: { readonly generation: number; readonly error: OperatingError } | undefined;

@@ -4,6 +4,7 @@ import { OperatingError } from '../errors.ts';
 import type { Namespace } from '../ids.ts';
 import type { Connection } from '../redis/connection.ts';
 import { namespaceKeys } from '../redis/keys.ts';
+import { at } from '../redis/topology.ts';
 import { HASH_NAME } from './hash.ts';
 
 export interface NamespaceConfig {
@@ -27,7 +28,7 @@ export async function agreeConfig(
   }
   const key = namespaceKeys(namespace).config;
   const wanted = { shards: String(config.shards), hashName: HASH_NAME, timeScale: String(config.timeScale) };
-  const recorded = await connection.call('namespace config', async (redis) => {
+  const recorded = await at(connection, key).call('namespace config', async (redis) => {
     const transaction = redis.multi(); // All fields or none: two first starts at once cannot mix.
     for (const [field, value] of Object.entries(wanted)) transaction.hsetnx(key, field, value);
     const replies = await transaction.hgetall(key).exec();
@@ -47,7 +48,8 @@ export async function agreeConfig(
 
 /** What the namespace has recorded; undefined before its first start. One round trip. */
 export async function readConfig(connection: Connection, namespace: Namespace): Promise<NamespaceConfig | undefined> {
-  const fields = await connection.call('namespace config', (redis) => redis.hgetall(namespaceKeys(namespace).config));
+  const key = namespaceKeys(namespace).config;
+  const fields = await at(connection, key).call('namespace config', (redis) => redis.hgetall(key));
   if (fields.shards === undefined) return undefined;
   return { shards: Number(fields.shards), timeScale: Number(fields.timeScale ?? 1) };
 }

@@ -16,7 +16,6 @@ import { leave } from '../functions/leave.ts';
 import type { Namespace, WorkerId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import type { Connection } from '../redis/connection.ts';
-import { redisFailure } from '../redis/failure.ts';
 import { namespaceKeys } from '../redis/keys.ts';
 import { serverIdentity } from '../redis/server.ts';
 import type { ShardLimits } from './limits.ts';
@@ -177,18 +176,15 @@ export function createMembership(options: MembershipOptions): Membership {
     const call = beat(keys, worker, prefix, text);
     const sentAt = clock.monotonic();
     // In this order: what the members are is then never older than the assignment it is compared with.
-    const replies = await connection.call('beat', (redis) =>
-      redis
-        .pipeline()
-        .get(keys.assignment)
-        .call(...call.command)
-        .exec(),
-    );
-    const receivedAt = clock.monotonic();
-    const [assignment, reply] = (replies ?? []).map(([error, value]) => {
-      if (error !== null) throw redisFailure('beat', error);
-      return value;
+    const [assignment, reply] = await connection.call('beat', async (redis) => {
+      const pipeline = redis.pipeline().get(keys.assignment);
+      const replies = await pipeline.call(...call.command).exec();
+      return (replies ?? []).map(([error, value]) => {
+        if (error !== null) throw error;
+        return value;
+      });
     });
+    const receivedAt = clock.monotonic();
     const answer = call.decode(reply);
     if (answer.kind === 'displaced') throw taken(worker, answer.entry);
     serverClock.sample(answer.at, sentAt, receivedAt);

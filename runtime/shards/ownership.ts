@@ -15,7 +15,7 @@ import { type Namespace, type ShardIndex, shardIndex, type WorkerId } from '../i
 import type { JsonObject } from '../json.ts';
 import type { Connection } from '../redis/connection.ts';
 import { namespaceKeys, shardKeys } from '../redis/keys.ts';
-import { watchServer } from '../redis/server.ts';
+import { watchServers } from '../redis/server.ts';
 import { type Assignment, assignmentPrefix, parseAssignment, planAssignment } from './assignment.ts';
 import type { Hasher } from './hash.ts';
 import { createHoldings, type ShardHost, type ShardPhase } from './holdings.ts';
@@ -60,6 +60,8 @@ export interface OwnershipOptions {
   readonly host: ShardHost;
   /** Its own, with the profile `writer`: heartbeats must not queue behind commits. The function library is loaded there. */
   readonly connection: Connection;
+  /** To every server that holds shards: more than `connection` reaches on a cluster. Default: `connection`. */
+  readonly servers?: Connection;
   /** Closed by `leave` together with the leases, not the connection. */
   readonly masters: LockMasters;
   readonly hasher: Hasher;
@@ -90,7 +92,8 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   const keys = namespaceKeys(namespace);
   const ring = createRing(options.hasher.hash64);
   const serverClock = createServerClock(clock);
-  const server = watchServer(connection, clock, limits.identityMs);
+  const owners = Array.from({ length: shards }, (_, shard) => shardKeys(namespace, shard).owner);
+  const server = watchServers(options.servers ?? connection, owners, clock, limits.identityMs);
   const membership = createMembership({ ...membershipOptions(options), connection, serverClock, limits, clock });
   const holdings = createHoldings({
     ...{ shards, host: options.host, masters: options.masters, limits, clock, note },
@@ -162,10 +165,9 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     lastLook = clock.monotonic();
     lastPeek = lastLook;
     wasLeaving = leaving; // That we leave is said at once, not with the next beat.
-    if (await server.changed()) {
-      note('server-changed', {});
-      for (let i = 0; i < shards; i += 1) holdings.lose(shardIndex(i), 'server-changed');
-    }
+    const changed = await server.changed();
+    if (changed.length > 0) note('server-changed', { shards: changed.length });
+    for (const shard of changed) holdings.lose(shardIndex(shard), 'server-changed');
     for (let tried = 0; tried < PUBLISH_TRIES; tried += 1) {
       const look = await membership.look();
       lastBeat = clock.monotonic();

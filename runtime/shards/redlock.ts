@@ -16,6 +16,7 @@ import { type Clock, pause, systemClock } from '../clock.ts';
 import type { Connection, ConnectOptions } from '../redis/connection.ts';
 import { type Connector, redisConnector } from '../redis/connector.ts';
 import { replyWord } from '../redis/failure.ts';
+import { at } from '../redis/topology.ts';
 
 /** A lock that was granted; opaque to all but this file. */
 export interface Hold {
@@ -142,7 +143,7 @@ async function removeLocks(connections: readonly Connection[], key: string, hold
   const named = holders.slice(0, GONE_MAX);
   await Promise.allSettled(
     connections.map((connection) =>
-      connection.call('EVAL', (redis) => redis.call('EVAL', REMOVE_OF, '1', key, ...named)),
+      at(connection, key).call('EVAL', (redis) => redis.call('EVAL', REMOVE_OF, '1', key, ...named)),
     ),
   );
 }
@@ -175,9 +176,9 @@ interface Votes {
 function countedVotes(connections: readonly Connection[]): Votes {
   let refusals = 0;
   let releases = 0;
-  const servers = connections.map(({ redis }): LockServer => {
+  const servers = connections.map((connection): LockServer => {
     const ask = (isUnlock: boolean, command: string, args: readonly (string | number)[], callback: Callback): void => {
-      redis.call(command, ...args).then(
+      voteOf(connection, command, args).then(
         (reply) => {
           if (isUnlock && Number(reply) === 1) releases += 1;
           if (!isUnlock && Number(reply) === 0) refusals += 1;
@@ -194,6 +195,17 @@ function countedVotes(connections: readonly Connection[]): Votes {
     };
   });
   return { servers, refused: () => refusals, released: () => releases };
+}
+
+/** One master's answer. Where it is a cluster, each shard's lock is with whoever holds the shard. */
+async function voteOf(connection: Connection, command: string, args: readonly (string | number)[]): Promise<unknown> {
+  const key = String(args[2]); // Behind the script, or its hash, and the number of keys.
+  try {
+    return await at(connection, key).redis.call(command, ...args);
+  } catch (error) {
+    connection.cluster?.follow(error, key, 1)?.catch(() => undefined); // The next try goes there.
+    throw error;
+  }
 }
 
 /** Resolves when more than half have; rejects with the first error once that is out of reach. */

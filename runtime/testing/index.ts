@@ -51,6 +51,7 @@ export { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 export type { ClusterServer } from './cluster/cluster-server.ts';
 export type { ClusterWorker, LifeOptions, WorkerState } from './cluster/cluster-worker.ts';
 export { armCrashPoint, type CrashPoint, crashPoint, crashPoints } from './crash-points.ts';
+export { type RedisCluster, type RedisClusterOptions, startCluster } from './redis-cluster.ts';
 export {
   type Fault,
   type FaultRule,
@@ -63,7 +64,9 @@ export {
   type Tap,
   type Way,
 } from './redis-proxy.ts';
+export { type RedisSentinel, type RedisSentinelOptions, startSentinel } from './redis-sentinel.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+export { makeCertificates, startTlsRedis, type TrialCertificates } from './redis-tls.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
 export {
   startWorkerProcess,

@@ -22,6 +22,10 @@ export interface RedisServerOptions {
   readonly port?: number;
   /** Further arguments, after ours, for example `['--appendfsync', 'always']`. */
   readonly args?: readonly string[];
+  /** A configuration file in place of our arguments: for sentinels. It has to name `dir` and `port`. */
+  readonly config?: string;
+  /** What reaches the server at its port. Default: `redis://127.0.0.1:<port>`. */
+  readonly url?: (port: number) => string;
   /** Path of the server. Default: `redis-server`, else `valkey-server`, from PATH. */
   readonly binary?: string;
 }
@@ -90,7 +94,8 @@ type Started =
 
 async function startOn(binary: string, port: number, options: RedisServerOptions): Promise<Started> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'emboss-redis-'));
-  const child = launch(binary, [...serverArguments(dir, port), ...(options.args ?? [])]);
+  const given = options.config === undefined ? serverArguments(dir, port) : [options.config];
+  const child = launch(binary, [...given, ...(options.args ?? [])]);
   let words = '';
   const listen = (chunk: Buffer): void => {
     words = (words + chunk.toString()).slice(-2_000);
@@ -104,7 +109,8 @@ async function startOn(binary: string, port: number, options: RedisServerOptions
     });
     child.once('close', (code) => resolve(code));
   });
-  const server = describe(child, { dir, port, ownDir: options.dir === undefined, exited });
+  const url = options.url?.(port) ?? `redis://127.0.0.1:${port}`;
+  const server = describe(child, { dir, port, url, ownDir: options.dir === undefined, exited });
   if (await answers(server.url, exited)) {
     release(child);
     return { kind: 'ready', server };
@@ -133,11 +139,12 @@ function launch(binary: string, args: readonly string[]): ChildProcess {
 interface Facts {
   readonly dir: string;
   readonly port: number;
+  readonly url: string;
   readonly ownDir: boolean;
   readonly exited: Promise<number | null>;
 }
 
-function describe(child: ChildProcess, { dir, port, ownDir, exited }: Facts): RedisServer {
+function describe(child: ChildProcess, { dir, port, url, ownDir, exited }: Facts): RedisServer {
   const onExit = (): void => {
     child.kill('SIGTERM');
     child.kill('SIGCONT'); // One that a trial has frozen hears of it only then.
@@ -152,7 +159,7 @@ function describe(child: ChildProcess, { dir, port, ownDir, exited }: Facts): Re
     if (ownDir) rmSync(dir, { recursive: true, force: true });
   };
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url,
     port,
     dir,
     exited,

@@ -7,6 +7,7 @@ import { type SendRequest, send } from '../functions/send.ts';
 import { type ActorId, namespace, type Token, token, workerId } from '../ids.ts';
 import type { Connection } from '../redis/connection.ts';
 import { type ShardKeys, shardKeys } from '../redis/keys.ts';
+import { at, keyOf } from '../redis/topology.ts';
 
 let spaces = 0;
 let calls = 0;
@@ -14,7 +15,9 @@ let nonces = 0;
 
 /** Makes one call on a connection of the profile `writer`. */
 export const runOn = <Reply>(connection: Connection, call: Call<Reply>): Promise<Reply> =>
-  connection.call(call.command[0], async (client) => call.decode(await client.call(...call.command)));
+  at(connection, keyOf(call) ?? '').call(call.command[0], async (client) =>
+    call.decode(await client.call(...call.command)),
+  );
 
 export type TrialClaim = Extract<ClaimReply, { kind: 'claimed' }>;
 
@@ -120,7 +123,7 @@ export class TrialShard {
   }
 
   get #redis() {
-    return this.#connection.redis;
+    return at(this.#connection, this.keys.owner).redis;
   }
 
   #run<Reply>(call: Call<Reply>): Promise<Reply> {

@@ -40,15 +40,15 @@ export class TrialSpace {
   readonly url: string;
   readonly lines: LogLine[] = [];
   readonly client: Client;
-  readonly #redis: Redis;
+  readonly #redis: Redis | undefined;
   readonly #hosts: Host[] = [];
   #started = 0;
   #messages = 0;
 
-  /** Ends with the test. `redis` reaches the server of the namespace beside the client. */
+  /** Ends with the test. `redis` reaches the server of the namespace beside the client: for `dump` and `restore`. */
   static async open(
     t: { teardown(end: () => Promise<unknown>): void },
-    redis: Redis,
+    redis: Redis | undefined,
     {
       shards = 2,
       url,
@@ -71,7 +71,7 @@ export class TrialSpace {
     return space;
   }
 
-  private constructor(redis: Redis, name: string, shards: number, url: string, client: Client) {
+  private constructor(redis: Redis | undefined, name: string, shards: number, url: string, client: Client) {
     this.#redis = redis;
     this.name = name;
     this.shards = shards;
@@ -172,15 +172,20 @@ export class TrialSpace {
   /** The bytes of all keys of a shard. */
   async dump(actor: ActorId): Promise<ReadonlyMap<string, Buffer>> {
     const { owner } = this.keys(actor);
-    const names = (await this.#redis.keys(`${owner.slice(0, owner.indexOf('}') + 1)}*`)).sort();
-    const dumps = await Promise.all(names.map((name) => this.#redis.dumpBuffer(name)));
+    const names = (await this.#beside.keys(`${owner.slice(0, owner.indexOf('}') + 1)}*`)).sort();
+    const dumps = await Promise.all(names.map((name) => this.#beside.dumpBuffer(name)));
     return new Map(names.map((name, index) => [name, dumps[index] ?? Buffer.alloc(0)]));
   }
 
   /** Puts a shard back to what it was: a server that lost its tail. */
   async restore(actor: ActorId, dump: ReadonlyMap<string, Buffer>): Promise<void> {
-    const transaction = this.#redis.multi().del(...(await this.dump(actor)).keys());
+    const transaction = this.#beside.multi().del(...(await this.dump(actor)).keys());
     for (const [name, bytes] of dump) transaction.restore(name, 0, bytes);
     await transaction.exec();
+  }
+
+  get #beside(): Redis {
+    if (this.#redis === undefined) throw new Error('this space was opened without a connection beside its client');
+    return this.#redis;
   }
 }
