@@ -15,6 +15,33 @@ export const INK = '#334155';
 // A renderer that knows none of the names falls back to a serif face: the last one is what bare machines have.
 const FONT = 'Inter, Helvetica, Arial, DejaVu Sans, sans-serif';
 
+const TITLE_SIZE = 19;
+const SUBTITLE_SIZE = 13;
+/** Title and subtitle in lines that fit a picture of this width. */
+export const titled = (width: number, text: string, subtitle: string) => ({
+  text: wrapped(text, width, TITLE_SIZE),
+  subtitle: wrapped(subtitle, width, SUBTITLE_SIZE),
+  anchor: 'start' as const,
+  fontSize: TITLE_SIZE,
+  subtitleFontSize: SUBTITLE_SIZE,
+  subtitleColor: INK,
+  color: '#0f172a',
+  subtitlePadding: 8,
+  offset: 20,
+});
+
+// Without a screen the renderer takes a letter for 0.8 of its size wide, and makes room for as much: lines keep to that.
+function wrapped(text: string, width: number, size: number): string[] {
+  const chars = Math.floor(width / (size * 0.8));
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`.trim();
+    if (lines.length > 0 && longer.length <= chars) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** The picture as SVG text. Pure; tens of milliseconds. */
 export function svgOf(picture: Picture): Promise<string> {
   const { spec } = compile({

@@ -19,6 +19,8 @@ import { pictures } from './shard-balance/plot.ts';
 import { changeBetween, leastFullest, spreadOf } from './shard-balance/spread.ts';
 import { play, survey } from './shard-balance/survey.ts';
 import { report } from './shard-balance/tables.ts';
+import { type Around, findingsOf, spread } from './takeover/findings.ts';
+import { pictures as livePictures } from './takeover/plot.ts';
 
 const hasher = await createHasher();
 const all = contenders(hasher.hash64);
@@ -179,4 +181,23 @@ t.test('a slice of the bench: the same seed gives the same rows, tables and pict
   t.match(report(findings, true), /64 shards, equal weights: fullest worker/);
   t.equal(columns(surveyed).length, all.length);
   for (const [name, picture] of Object.entries(pictures(findings))) t.match(await svgOf(picture), /^<svg/, name);
+});
+
+t.test('takeovers are reckoned by nearest rank, rates in bins around what happened, and drawn', async (t) => {
+  t.match(spread([40, 10, 30, 20]), { n: 4, p50: 20, p99: 40, max: 40 });
+  // A thousand answers a second until the moment, none for 200 ms, then as before.
+  const around = (at: number): Around => {
+    const answers = Array.from({ length: 2_000 }, (_, ms) => at - 1_000 + ms).filter((ms) => ms < at || ms >= at + 200);
+    return { at, beforeMs: 1_000, afterMs: 1_000, answers };
+  };
+  const round = (ending: 'SIGKILL' | 'SIGTERM', takeovers: readonly number[], at: number) => ({
+    ...{ ending, takeovers, pauses: [70, 80], signal: around(at), back: around(at + 5_000) },
+  });
+  const findings = findingsOf([round('SIGKILL', [500, 600], 2_000), round('SIGTERM', [90, 95], 9_000)], 1, 0);
+  t.match(findings.SIGKILL, { first: { n: 1, p50: 500 }, shards: { n: 2, max: 600 }, ratio: 0.8 });
+  t.match(findings.moved, { n: 4, p50: 70, max: 80 });
+  const { fromMs, median } = findings.SIGKILL.dip;
+  t.equal(fromMs, -1_000);
+  t.same(median.slice(18, 26), [1_000, 1_000, 0, 0, 0, 0, 1_000, 1_000]);
+  for (const [name, picture] of Object.entries(livePictures(findings))) t.match(await svgOf(picture), /^<svg/, name);
 });

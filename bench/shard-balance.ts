@@ -1,7 +1,7 @@
 // Question: how evenly do ways of placing shards spread them, and the orders in them, over workers, and how many shards
 // move when a worker joins or leaves? Ours is the runtime's ring, set beside the textbook's ways over the same histories.
 //
-// Not measured: anything live. How long a moved shard pauses under load belongs here too and is a question of its own.
+// Not measured: anything live. How long a moved shard pauses under load is the question of takeover.ts.
 // Placements and moves follow from the seed alone and are the same on every machine; only the costs are measured.
 
 import { createHasher } from '../runtime/shards/hash.ts';

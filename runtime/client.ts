@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { ActorId, Namespace, Sequence } from './ids.ts';
 import type { Event, Json, JsonObject } from './json.ts';
 import type { Answer, JournalEntry } from './messages.ts';
+import type { Connector } from './redis/connector.ts';
 
 export { connect } from './client/connect.ts';
 export { OperatingError, OutcomeUnknown } from './errors.ts';
@@ -236,4 +237,6 @@ export interface ConnectOptions {
   /** Default `memory`: what the server must be able to keep. A weaker one is refused. */
   readonly durability?: string;
   readonly clock?: Clock;
+  /** Where connections come from. Default: Redis at the URL. */
+  readonly connector?: Connector;
 }

@@ -6,10 +6,12 @@ import { intake } from './client/intake.ts';
 import { type ConnectOptions, connect } from './client.ts';
 import { systemClock } from './clock.ts';
 import { OperatingError } from './errors.ts';
+import { library } from './functions/library.ts';
 import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.ts';
 import { RawEntry } from './journal/entry.ts';
 import type { Answer, JournalEntry } from './messages.ts';
-import { type Connection, connect as connectRedis } from './redis/connection.ts';
+import type { Connection } from './redis/connection.ts';
+import { connect as connectRedis } from './redis/connector.ts';
 import { shardKeys } from './redis/keys.ts';
 import { armCrashPoint } from './testing/crash-points.ts';
 import { startRedisProxy } from './testing/redis-proxy.ts';
@@ -463,6 +465,36 @@ t.test(
   },
 );
 
+t.test('M5: an inbox entry that is no message parks its actor, and the shard goes on', async (t) => {
+  const space = await open(t, { shards: 1 });
+  const worker = await space.host();
+  await space.ask(A, { type: 'ADD', id: '1' });
+  const token = await redis.hget(space.keys(A).owner, 'token');
+  for (const [actor, body] of [
+    [A, '{"kind":'],
+    [actorId('act_new'), '[]'],
+  ] as const) {
+    // As `accept` writes it: who did this had the functions and no idea of messages.
+    await redis.incr(space.keys(actor).backlog);
+    await redis.hincrby(space.keys(actor).actor(actor), 'open', 1);
+    await redis.xadd(
+      space.keys(actor).inbox,
+      '0-*',
+      'h',
+      `${Math.floor(space.client.now())} - ${actor}|stray`,
+      'b',
+      body,
+    );
+  }
+  await space.until('both are parked', async () => (await space.client.parked()).length === 2);
+  t.match(await space.ask(B, { type: 'ADD', id: '2' }), { kind: 'applied' });
+  t.equal(await redis.hget(space.keys(A).owner, 'token'), token, 'nobody claimed anew');
+  await space.client.discard(A, 'operator');
+  t.match(await space.ask(A, { type: 'ADD', id: '3' }), { kind: 'applied', version: 3 });
+  t.same(await space.seen(A), ['1', '3']);
+  t.same(worker.shards(), [0]);
+});
+
 t.test(
   'M5: an operator’s act survives its owner: the next one redrives, or refuses and answers, what waits',
   async (t) => {
@@ -796,3 +828,28 @@ t.test(
     );
   },
 );
+
+t.test('a reply that no function gives ends the worker: its shard is not claimed again', async (t) => {
+  const own = await startRedis();
+  const there = await connectRedis('query', own.url);
+  t.teardown(async () => {
+    await there.close();
+    await own.stop();
+  });
+  const space = await TrialSpace.open(t, there.redis, { url: own.url, shards: 1 });
+  const told: Error[] = [];
+  await space.host(trialChart(), { onFatal: (error) => void told.push(error) });
+  await space.ask(A, { type: 'ADD', id: '1' });
+  const { source } = await library();
+  const register = "redis.register_function('emboss_v1_commit', commit)";
+  t.ok(source.includes(register));
+  const broken = source.replace(
+    register,
+    "redis.register_function('emboss_v1_commit', function() return 'NONSENSE' end)",
+  );
+  await there.redis.call('FUNCTION', 'LOAD', 'REPLACE', broken);
+  await space.send(A, { type: 'ADD', id: '2' });
+  await space.until('it says so', () => told.length > 0);
+  t.match(told, [{ name: 'InvariantBroken', message: /commit answered/ }]);
+  t.same((await space.client.journal(0, 0, 100)).filter(({ kind }) => kind === 'claimed').length, 1);
+});

@@ -3,12 +3,12 @@
 // It puts the parts together and decides one thing itself: what happens when a shard is lost. Fenced, rewound or in doubt,
 // everything held of it is dropped at once, and it is claimed anew if lock and assignment still name us (L2, C3).
 
-import { pause, systemClock } from './clock.ts';
+import { type Clock, pause, systemClock } from './clock.ts';
 import type { Loss } from './commit/loss.ts';
 import { type Claimed, OpenShard } from './commit/open-shard.ts';
 import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
 import { EffectRunner } from './effects/runner.ts';
-import { OperatingError } from './errors.ts';
+import { type InvariantBroken, OperatingError } from './errors.ts';
 import { command } from './functions/call.ts';
 import { claim } from './functions/claim.ts';
 import { loadLibrary } from './functions/library.ts';
@@ -25,7 +25,8 @@ import {
 import { callDeadlineMs, residentsMax } from './limits.ts';
 import { type Reader, startReader } from './mailbox/reader.ts';
 import { type Batch, batchOver } from './redis/batch.ts';
-import { type Connection, connect } from './redis/connection.ts';
+import type { Connection } from './redis/connection.ts';
+import { type Connector, connect } from './redis/connector.ts';
 import { namespaceKeys, shardKeys } from './redis/keys.ts';
 import { checkServer, parseDurability } from './redis/server.ts';
 import { agreeConfig } from './shards/config.ts';
@@ -58,6 +59,10 @@ export interface HostOptions {
   readonly log?: Log;
   /** Ends the process when its loop stands still longer than a lease (L4). Default true; off for several workers in one process. */
   readonly watchdog?: boolean;
+  /** Where time, nonces and jitter come from (T2). Default: the system's. */
+  readonly clock?: Clock;
+  /** Where connections come from. Default: Redis at the URLs. */
+  readonly connector?: Connector;
   /** For tests: every step after a reload. */
   readonly forgetful?: boolean;
   /** Told when the worker cannot go on: another process lives under its id, or a law was broken. The process should end. */
@@ -83,7 +88,8 @@ export async function host(options: HostOptions): Promise<Host> {
   const compiled = compileCharts(options.charts);
   const opened: Connection[] = [];
   const open = async (profile: 'writer' | 'reader' | 'query', url: string, name: string): Promise<Connection> => {
-    const connection = await connect(profile, url, { name: `emboss-${options.worker}-${name}` });
+    const named = { name: `emboss-${options.worker}-${name}`, clock: options.clock ?? systemClock };
+    const connection = await connect(profile, url, named, options.connector);
     opened.push(connection);
     return connection;
   };
@@ -144,6 +150,7 @@ class Worker implements Host {
   readonly #namespace: Namespace;
   readonly #id: WorkerId;
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #open = new Map<number, OpenShard>();
   /** Highest token counter seen per shard: a claim after a rewind goes above it (M3). */
   readonly #tokenCounters = new Map<number, number>();
@@ -168,13 +175,18 @@ class Worker implements Host {
     this.#id = workerId(options.worker);
     this.worker = this.#id;
     this.#log = options.log ?? silentLog;
+    this.#clock = options.clock ?? systemClock;
   }
 
   async start(): Promise<void> {
     const { writer, members, reader, query } = this.#connections;
     const hasher = await createHasher();
     await this.#announceCharts();
-    const masters = await connectLockMasters(this.#options.lockUrls ?? [this.#options.url]);
+    const masters = await connectLockMasters(
+      this.#options.lockUrls ?? [this.#options.url],
+      { clock: this.#clock },
+      this.#options.connector,
+    );
     this.#ownership = createOwnership({
       namespace: this.#namespace,
       worker: this.#id,
@@ -187,6 +199,7 @@ class Worker implements Host {
       connection: members,
       masters,
       hasher,
+      clock: this.#clock,
       onDisplaced: (error) => {
         this.#displaced = true;
         this.#options.onFatal?.(error);
@@ -204,7 +217,7 @@ class Worker implements Host {
       reader,
       query,
       () => [...this.#open.values()],
-      systemClock,
+      this.#clock,
       (error) => this.#hearOf(error),
     );
     await this.#ownership.start().catch(async (error: unknown) => {
@@ -252,7 +265,7 @@ class Worker implements Host {
 
   /** Reads fail while a server is away; what goes on failing has to be seen. */
   #hearOf(error: unknown): void {
-    const now = systemClock.monotonic();
+    const now = this.#clock.monotonic();
     if (now - this.#troubleLoggedAt < TROUBLE_LOG_MS) return;
     this.#troubleLoggedAt = now;
     this.#log.warn({ error: String(error) }, 'inboxes are not read; trying on');
@@ -290,7 +303,7 @@ class Worker implements Host {
       worker: this.#id,
       batch: this.#batch(writer),
       charts: this.#charts,
-      clock: systemClock,
+      clock: this.#clock,
       timeScale: this.#options.timeScale ?? 1,
       counters: this.counters,
       log: this.#log,
@@ -314,7 +327,7 @@ class Worker implements Host {
   }
 
   #batch(connection: Connection): Batch {
-    const known = this.#batches.get(connection) ?? batchOver(connection, systemClock, callDeadlineMs);
+    const known = this.#batches.get(connection) ?? batchOver(connection, this.#clock, callDeadlineMs);
     this.#batches.set(connection, known);
     return known;
   }
@@ -334,7 +347,7 @@ class Worker implements Host {
     );
     this.#open.get(shard)?.abandon(); // Its token died with this claim.
     this.#open.set(shard, opened);
-    this.#openedAt.set(shard, systemClock.monotonic());
+    this.#openedAt.set(shard, this.#clock.monotonic());
     try {
       await opened.start();
     } catch (error) {
@@ -357,7 +370,7 @@ class Worker implements Host {
       if (!this.#ownership.mayWork(shard)) return undefined;
       const floor = this.#tokenCounters.get(shard) ?? 0;
       const reply = await batch.run(
-        claim(keys, { expected, nonce: systemClock.nonce(8), worker: this.#id, floor, reading: this.#scene.reading() }),
+        claim(keys, { expected, nonce: this.#clock.nonce(8), worker: this.#id, floor, reading: this.#scene.reading() }),
       );
       if (reply.kind === 'claimed') {
         this.#tokenCounters.set(shard, tokenCounter(reply.token));
@@ -385,7 +398,8 @@ class Worker implements Host {
     this.#log.warn({ shard, loss, error: String(why) }, 'shard dropped');
     if (this.#open.get(shard) !== opened) return; // A later claim of ours serves it.
     this.#open.delete(shard);
-    if (this.#stopped !== undefined) return;
+    if (loss === 'law-broken') this.#options.onFatal?.(why as InvariantBroken);
+    if (this.#stopped !== undefined || loss === 'law-broken') return;
     this.#reopen(shardIndex(shard)).catch((error: unknown) =>
       this.#log.error({ shard, error: String(error) }, 'shard not reclaimed'),
     );
@@ -393,13 +407,13 @@ class Worker implements Host {
 
   /** Claims anew, with a growing pause where it keeps being lost: each claim is a journal entry that stays. */
   async #reopen(shard: ShardIndex): Promise<void> {
-    const soon = systemClock.monotonic() - (this.#openedAt.get(shard) ?? Number.NEGATIVE_INFINITY) < RECLAIM_CALM_MS;
+    const soon = this.#clock.monotonic() - (this.#openedAt.get(shard) ?? Number.NEGATIVE_INFINITY) < RECLAIM_CALM_MS;
     let pauseMs = soon
       ? Math.min((this.#reclaimPause.get(shard) ?? RECLAIM_PAUSE_MS) * 2, RECLAIM_PAUSE_MS_MAX)
       : RECLAIM_PAUSE_MS;
     for (;;) {
       this.#reclaimPause.set(shard, pauseMs);
-      await pause(systemClock, pauseMs);
+      await pause(this.#clock, pauseMs);
       if (this.#stopped !== undefined || this.#open.has(shard)) return;
       // Fenced, and neither lock nor assignment names us: somebody else owns it, which is normal.
       if (!(await this.#ownership.reclaim(shard))) return;

@@ -3,7 +3,7 @@
 // Ours is told apart by position and weight of type as well as by colour; shades are of one hue and every cell says its
 // number, so that nothing rests on telling colours apart.
 
-import { INK, type Panel, type Picture, save } from '../picture.ts';
+import { INK, type Panel, type Picture, save, titled } from '../picture.ts';
 import { OURS } from './bounded.ts';
 import { changeOf, type Findings, SHARDS, WEIGHTS } from './findings.ts';
 import type { Weights } from './histories.ts';
@@ -32,33 +32,6 @@ const names = ({ rows }: Findings): readonly string[] => {
   const all = [...new Set(rows.map(({ contender }) => contender))];
   return [OURS, ...all.filter((name) => name !== OURS)];
 };
-const TITLE_SIZE = 19;
-const SUBTITLE_SIZE = 13;
-/** Title and subtitle in lines that fit a picture of this width. */
-const titled = (width: number, text: string, subtitle: string) => ({
-  text: wrapped(text, width, TITLE_SIZE),
-  subtitle: wrapped(subtitle, width, SUBTITLE_SIZE),
-  anchor: 'start' as const,
-  fontSize: TITLE_SIZE,
-  subtitleFontSize: SUBTITLE_SIZE,
-  subtitleColor: INK,
-  color: '#0f172a',
-  subtitlePadding: 8,
-  offset: 20,
-});
-
-// Without a screen the renderer takes a letter for 0.8 of its size wide, and makes room for as much: lines keep to that.
-function wrapped(text: string, width: number, size: number): string[] {
-  const chars = Math.floor(width / (size * 0.8));
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1) ?? ''} ${word}`.trim();
-    if (lines.length > 0 && longer.length <= chars) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
-}
-
 const panelTitle = (text: string) => ({
   text,
   anchor: 'start' as const,

@@ -24,6 +24,8 @@ export interface Load {
   readonly errors: number;
   /** Changes of owner since the last call, as far as the new owner has answered. */
   changes(): readonly Change[];
+  /** Monotonic times of all answers since the last call. */
+  times(): readonly number[];
   /** The last answer of each shard. */
   last(shard: number): Answered | undefined;
   close(): Promise<void>;
@@ -36,6 +38,7 @@ export async function startLoad(url: string, run: string): Promise<Load> {
   const client = await connect({ namespace, url, secret: 'bench-bench-bench-bench' });
   const last = new Map<number, Answered>();
   let changes: Change[] = [];
+  let times: number[] = []; // Emptied by each round: some 6,000 a second for ten seconds.
   let open = true;
   let answers = 0;
   let errors = 0;
@@ -63,6 +66,7 @@ export async function startLoad(url: string, run: string): Promise<Load> {
   }
 
   function note(shard: number, answered: Answered): void {
+    times.push(answered.at);
     const before = last.get(shard);
     if (before !== undefined && before.counter !== answered.counter)
       changes.push({ shard, lastBefore: before.at, firstAfter: answered.at });
@@ -80,6 +84,11 @@ export async function startLoad(url: string, run: string): Promise<Load> {
     changes() {
       const told = changes;
       changes = [];
+      return told;
+    },
+    times() {
+      const told = times;
+      times = [];
       return told;
     },
     last: (shard) => last.get(shard),

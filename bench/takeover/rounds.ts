@@ -4,6 +4,7 @@ import { systemClock } from '../../runtime/index.ts';
 import { startWorkerProcess, type WorkerProcess, waitUntil } from '../../runtime/testing/index.ts';
 import { namespace } from '../commit/subject.ts';
 import { startBenchRedis } from '../redis.ts';
+import type { Around } from './findings.ts';
 import { type Change, type Load, startLoad } from './load.ts';
 
 export type Ending = 'SIGKILL' | 'SIGTERM';
@@ -14,14 +15,15 @@ export interface Round {
   readonly takeovers: readonly number[];
   /** Per shard that went back when the worker was started again: from the last answer of one to the first of the other. ms */
   readonly pauses: readonly number[];
-  /** Answers per second before, and in the second after the signal. */
-  readonly rateBefore: number;
-  readonly rateAfter: number;
+  /** Answers around the signal, and around the first of these pauses. */
+  readonly signal: Around;
+  readonly back: Around;
 }
 
 const IDS = ['bench.1', 'bench.2'] as const;
 const WITHIN = { deadlineMs: 30_000 };
-const RATE_MS = 1_000;
+const SIGNAL = { beforeMs: 1_000, afterMs: 1_500 }; // The restart that follows must not be in the picture.
+const BACK = { beforeMs: 300, afterMs: 1_000 };
 
 /** Plays `count` rounds of one ending, each told when it is over. Everything that it starts is stopped. */
 export async function playRounds(ending: Ending, count: number, told: (round: Round) => void): Promise<Load> {
@@ -75,17 +77,19 @@ interface Scene {
 async function oneRound(ending: Ending, { load, id, victim, start, shared, shardsOf }: Scene): Promise<Round> {
   const own = await shardsOf(id);
   const counters = new Map(own.map((shard) => [shard, load.last(shard)?.counter]));
-  const rateBefore = await rate(load);
+  load.times();
+  await after(SIGNAL.beforeMs);
   load.changes();
   const signalled = systemClock.monotonic();
   const ended = ending === 'SIGKILL' ? victim().kill() : victim().stop();
-  const [rateAfter] = await Promise.all([rate(load), ended]);
+  await Promise.all([after(SIGNAL.afterMs), ended]);
   await waitUntil(
     'every shard is answered for',
     () => own.every((shard) => load.last(shard)?.counter !== counters.get(shard)),
     WITHIN,
   );
   const takeovers = changesOf(load.changes(), own).map(({ firstAfter }) => firstAfter - signalled);
+  const signal = { ...SIGNAL, at: signalled, answers: load.times() };
   await start(id);
   await shared();
   const moved = await shardsOf(id);
@@ -95,17 +99,16 @@ async function oneRound(ending: Ending, { load, id, victim, start, shared, shard
     () => moved.every((shard) => (load.last(shard)?.at ?? 0) > (before.get(shard) ?? 0)),
     WITHIN,
   );
-  const pauses = changesOf(load.changes(), moved).map(({ lastBefore, firstAfter }) => firstAfter - lastBefore);
-  return { ending, takeovers, pauses, rateBefore, rateAfter };
+  await after(BACK.afterMs);
+  const changes = changesOf(load.changes(), moved);
+  const pauses = changes.map(({ lastBefore, firstAfter }) => firstAfter - lastBefore);
+  const back = { ...BACK, at: Math.min(...changes.map(({ lastBefore }) => lastBefore)), answers: load.times() };
+  return { ending, takeovers, pauses, signal, back };
 }
+
+const after = (ms: number): Promise<void> => new Promise((resolve) => systemClock.after(ms, resolve));
 
 /** The first change of each of these shards. */
 function changesOf(changes: readonly Change[], shards: readonly number[]): readonly Change[] {
   return shards.flatMap((shard) => changes.find((change) => change.shard === shard) ?? []);
-}
-
-async function rate(load: Load): Promise<number> {
-  const [count, at] = [load.answers, systemClock.monotonic()];
-  await new Promise<void>((resolve) => systemClock.after(RATE_MS, resolve));
-  return Math.round(((load.answers - count) * 1_000) / (systemClock.monotonic() - at));
 }

@@ -9,7 +9,8 @@ import { type ActorId, type Namespace, namespace } from '../ids.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
 import { callDeadlineMs } from '../limits.ts';
 import { batchOver } from '../redis/batch.ts';
-import { type Connection, connect as connectRedis } from '../redis/connection.ts';
+import type { Connection } from '../redis/connection.ts';
+import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { checkServer, parseDurability } from '../redis/server.ts';
 import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
@@ -40,7 +41,8 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   }
   const clock = options.clock ?? systemClock;
   const ns = namespace(options.namespace);
-  const writer = await connectRedis('writer', options.url, { name: `emboss-client-${ns}`, clock });
+  const named = { name: `emboss-client-${ns}`, clock };
+  const writer = await connectRedis('writer', options.url, named, options.connector);
   try {
     return await clientOver(options, ns, writer, clock);
   } catch (error) {
@@ -65,12 +67,10 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     shardKeys: keys,
     shardOf: (actor) => shardOf(actor, config.shards),
   };
-  const tails = tailsOver(
-    options.url,
-    ns,
-    keys.map((one) => one.journal),
-    clock,
-  );
+  const openTail = (): Promise<Connection> =>
+    connectRedis('tail', options.url, { name: `emboss-tail-${ns}`, clock }, options.connector);
+  const journals = keys.map((one) => one.journal);
+  const tails = tailsOver(openTail, journals, clock);
   const keysOf = (actor: ActorId): ShardKeys => keys[doors.shardOf(actor)] as ShardKeys;
   const door = intake({ batch, clock, now, keysOf, tail: tails.shared, mailbox: options.mailbox });
   const digest = (...parts: readonly string[]): string => keyedDigest(options.secret, ns, parts);
@@ -163,11 +163,11 @@ async function readAbove(
 }
 
 /** The shared tail, opened on first use, and tails of their own for watches that begin in the past. */
-function tailsOver(url: string, ns: Namespace, journals: readonly string[], clock: Clock) {
+function tailsOver(connectTail: () => Promise<Connection>, journals: readonly string[], clock: Clock) {
   let shared: Promise<Tail> | undefined;
   const own = new Set<Promise<Tail>>();
   const open = async (from?: ReadonlyMap<number, number>): Promise<Tail> =>
-    await startTail(await connectRedis('tail', url, { name: `emboss-tail-${ns}`, clock }), journals, clock, from);
+    await startTail(await connectTail(), journals, clock, from);
   return {
     shared(): Promise<Tail> {
       shared ??= open().catch((error: unknown) => {

@@ -2,8 +2,11 @@
 
 import { InvariantBroken, OperatingError, OutcomeUnknown } from '../errors.ts';
 
-/** All but `fenced` may be claimed anew at once, if lock and assignment still name us (L2). */
-export type Loss = 'fenced' | 'rewound' | 'unknown' | 'broken';
+/**
+ * All but `fenced` and `law-broken` may be claimed anew at once, if lock and assignment still name us (L2). After `law-broken`
+ * nothing that this process believes is to be trusted: it ends.
+ */
+export type Loss = 'fenced' | 'rewound' | 'unknown' | 'broken' | 'law-broken';
 
 /** L3: somebody else owns the shard. Normal, and no error to anyone outside. */
 export class Fenced extends Error {
@@ -21,12 +24,12 @@ export class Rewound extends Error {
   }
 }
 
-/** What an error in the loop of a shard means for the shard. Broken invariants are not for us to judge: they are thrown on. */
+/** What an error in the loop of a shard means for the shard. */
 export function lossOf(why: unknown): Loss {
   if (why instanceof Fenced) return 'fenced';
   if (why instanceof Rewound) return 'rewound';
   if (why instanceof OutcomeUnknown) return 'unknown';
   if (why instanceof OperatingError) return why.code === 'no-group' ? 'fenced' : 'unknown';
-  if (why instanceof InvariantBroken) throw why;
+  if (why instanceof InvariantBroken) return 'law-broken';
   return 'broken';
 }

@@ -15,7 +15,15 @@ import type { Charts } from '../statechart/charts.ts';
 import { snapshotHash } from '../statechart/definition.ts';
 import { type Parking, type ParkingCause, parkedNow } from './parking.ts';
 import { type Resident, recordText } from './resident.ts';
-import { type EffectRecord, type EntryWork, type LateWork, timerMember, type Work, waitingText } from './work.ts';
+import {
+  type EffectRecord,
+  type EntryWork,
+  type LateWork,
+  timerMember,
+  UNREADABLE,
+  type Work,
+  waitingText,
+} from './work.ts';
 
 export interface StepScene {
   readonly keys: ShardKeys;
@@ -82,6 +90,8 @@ class Stepping {
       if (parking?.mode === 'discarding' && work.position < parking.below)
         return this.#one(this.#refused([], 'discarded', work.message.event));
     }
+    if (work.kind !== 'timer' && work.message.event.type === UNREADABLE)
+      return this.#park(new OperatingError('unreadable', 'the inbox entry is no message'));
     try {
       return this.#step(work.kind === 'timer' ? work.event : work.message.event);
     } catch (error) {

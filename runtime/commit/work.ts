@@ -77,8 +77,21 @@ export function entryWork([id, fields]: StreamEntry): EntryWork {
   const { actor, at, digest, messageId } = inboxHead(fields[1] as string);
   const body = fields[3] as string;
   const dedupe = digest === '-' ? '' : `${at} ${digest}`;
-  const message = JSON.parse(body) as Message;
+  const message = parsedMessage(body);
   return { kind: 'entry', actor: actor as ActorId, id, position: positionOf(id), messageId, dedupe, body, message };
+}
+
+/** The event of an entry that is no message: what somebody else wrote into the inbox parks its actor, and harms no other (M5). */
+export const UNREADABLE = 'emboss.unreadable';
+
+function parsedMessage(body: string): Message {
+  try {
+    const message = JSON.parse(body) as Partial<Message> | null;
+    if (typeof message?.event?.type === 'string') return message as Message; // Our own format, written by `accept`.
+  } catch {
+    // Told below.
+  }
+  return { kind: 'call', event: { type: UNREADABLE } };
 }
 
 /** `time digest actor|message id`: the last may hold any character. */
@@ -110,6 +123,6 @@ export function waitingWork(actor: ActorId, text: string): EntryWork {
     messageId: m,
     dedupe: d,
     body: b,
-    message: JSON.parse(b) as Message,
+    message: parsedMessage(b),
   };
 }

@@ -43,7 +43,7 @@ export interface Connection {
 export interface ConnectOptions {
   /** Shown by CLIENT LIST. No spaces. */
   readonly name?: string;
-  /** How long `connect` may take to become ready. Default 5,000. */
+  /** How long `connect` (connector.ts) may take to become ready. Default 5,000. */
   readonly readyWithinMs?: number;
   /** Deadline of one call where `call` names none. */
   readonly callDeadlineMs?: number;
@@ -56,21 +56,9 @@ export const BLOCK_MS_MAX = 2_000; // A blocked read ends at least this often, s
 const BLOCK_GRACE_MS = 1_000; // The server's timer is late when it is busy; less would kill healthy sockets.
 const CALL_DEADLINE_MS = 2_000;
 const LOCK_DEADLINE_MS = 150; // A twentieth of the lease of 3,000 ms (redis.io distributed-locks: 5–50 ms for 10 s).
-const READY_WITHIN_MS = 5_000;
+const REMADE_WITHIN_MS = 5_000;
 const RECONNECT_MS_FIRST = 20;
 const RECONNECT_MS_MAX = 1_000; // A server that returns is found within a second; a fleet does not hammer it.
-
-/** Connects and waits until the server answers. Throws OperatingError `redis-unavailable`, or `redis-denied` at once. */
-export async function connect(profile: Profile, url: string, options: ConnectOptions = {}): Promise<Connection> {
-  const connection = openConnection(profile, url, options);
-  try {
-    await connection.untilReady(options.readyWithinMs ?? READY_WITHIN_MS);
-    return connection;
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
-}
 
 /** Begins to connect and goes on trying until closed. For servers that may be away, such as a minority of lock masters. */
 export function openConnection(profile: Profile, url: string, options: ConnectOptions = {}): Connection {
@@ -225,7 +213,7 @@ function connectionOver(
     block,
     async remake() {
       destroySocket(redis);
-      await untilReady(READY_WITHIN_MS);
+      await untilReady(REMADE_WITHIN_MS);
     },
     async close() {
       closed = true;

@@ -13,7 +13,8 @@
 
 import Redlock, { type Lock, type LockServer, type Options } from 'redlock';
 import { type Clock, pause, systemClock } from '../clock.ts';
-import { type Connection, type ConnectOptions, openConnection } from '../redis/connection.ts';
+import type { Connection, ConnectOptions } from '../redis/connection.ts';
+import { type Connector, redisConnector } from '../redis/connector.ts';
 import { replyWord } from '../redis/failure.ts';
 
 /** A lock that was granted; opaque to all but this file. */
@@ -53,8 +54,12 @@ export interface LockMasters {
  * Connects to one, three or five independent masters; a minority may be away and is joined when it returns. Throws
  * OperatingError `redis-unavailable` when no majority is ready in time.
  */
-export async function connectLockMasters(urls: readonly string[], options: ConnectOptions = {}): Promise<LockMasters> {
-  const connections = urls.map((url) => openConnection('lock', url, options));
+export async function connectLockMasters(
+  urls: readonly string[],
+  options: ConnectOptions = {},
+  connector: Connector = redisConnector,
+): Promise<LockMasters> {
+  const connections = urls.map((url) => connector.open('lock', url, options));
   const tries = connections.map((connection) => connection.untilReady(options.readyWithinMs ?? READY_WITHIN_MS));
   try {
     await majority(tries);

@@ -2,7 +2,8 @@
 
 export type { ActorId } from '../ids.ts';
 export { streamsOf } from '../journal/entry.ts';
-export { type Connection, connect as connectRedis } from '../redis/connection.ts';
+export type { Connection } from '../redis/connection.ts';
+export { connect as connectRedis } from '../redis/connector.ts';
 export type { Behaviour, Held, Step } from '../statechart/behaviour.ts';
 export { charts } from '../statechart/charts.ts';
 export { snapshotHash } from '../statechart/definition.ts';
