@@ -15,7 +15,8 @@ export function startedKeys(entries: Iterable<JournalEntry>): ReadonlyMap<string
 /** An effect is known by its place, `actor:sequence:index`, and has one key: no two steps, and no step twice, start it anew. */
 export function checkStarts(entries: Iterable<JournalEntry>, findings: Findings): void {
   const first = new Map<string, { readonly key: string; readonly position: number }>();
-  for (const { actor = '', starts = [], position } of entries) {
+  for (const { kind, actor = '', starts = [], position } of entries) {
+    if (kind === 'late') continue; // It names the effect whose outcome came late, and starts none.
     for (const { key, name } of starts) {
       const place = placeOf(key);
       const before = first.get(place);
