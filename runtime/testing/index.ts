@@ -50,5 +50,8 @@ export { HistoryRecorder, type HistoryRecorderOptions, outcomeOf, type RecordedC
 export { armCrashPoint, type CrashPoint, crashPoint, crashPoints } from './crash-points.ts';
 export { type HeldCommand, type RedisProxy, startRedisProxy } from './redis-proxy.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+export { type FaultKind, faultKinds } from './simulation/faults.ts';
+export { type RunOptions, type RunResult, simulate } from './simulation/run.ts';
+export { openStage, type Stage } from './simulation/stage.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
 export { startWorkerProcess, type WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
