@@ -29,6 +29,7 @@ export const faultKinds = [
 export type FaultKind = (typeof faultKinds)[number];
 
 export interface Loss {
+  readonly url: string;
   /** Virtual time at which the server was up again, and how far back it lost. */
   readonly at: number;
   readonly sinceMs: number;
@@ -151,10 +152,10 @@ export class Faults implements Subject {
     const { world, dice } = this.#options;
     const server = world.server(url);
     if (!server.up) return;
-    const downMs = dice.between(60, 800);
+    const downMs = dice.chance(0.5) ? dice.between(1, 40) : dice.between(60, 800);
     const { scheduler } = world;
     const at = scheduler.now + downMs;
-    if (copy !== undefined) this.losses.push({ at, sinceMs: at - copy.at });
+    if (copy !== undefined) this.losses.push({ url, at, sinceMs: at - copy.at });
     await server.fall(copy);
     scheduler.schedule(at, this, `${url} is up again`, () => server.rise());
   }

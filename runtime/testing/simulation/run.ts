@@ -8,6 +8,7 @@ import { type AuditReport, chartsOf, check, gather } from '../audit/audit.ts';
 import { historyModels } from '../audit/models.ts';
 import { trialChart } from '../trial-chart.ts';
 import { Cluster, type Site } from './cluster.ts';
+import { undelivered } from './delivery.ts';
 import { Dice } from './dice.ts';
 import type { Executor } from './executor.ts';
 import { type FaultKind, Faults, faultKinds } from './faults.ts';
@@ -317,6 +318,9 @@ class Run implements Subject {
       allowances: { lossAllowed: losses },
     });
     for (const { invariant, where, words } of report.violations) this.broken(`${invariant} ${where}: ${words}`);
+    const rewound = this.#sites.filter(({ url }) => losses.some((loss) => loss.url === url));
+    const names = new Set<string>(rewound.map((site) => site.namespace));
+    for (const words of undelivered(namespaces, { settled: this.#settled, rewound: names })) this.broken(words);
     this.#checkAccepted(new Set(namespaces.flatMap((one) => one.shards).flatMap((shard) => shard.entries.map(nameOf))));
     return report;
   }

@@ -307,7 +307,10 @@ export class SimulatedRedis extends Redis {
     }
     const count = travelling.findIndex((call) => call.arrivesAt > scheduler.now || call.dropped);
     const arrived = travelling.slice(0, count < 0 ? travelling.length : count);
-    travelling.splice(0, await server.execute(session, arrived));
+    const begun = unfinished(arrived);
+    // A transaction whose end is lost is forgotten by the server together with the connection.
+    for (const call of arrived.slice(begun)) call.dropped = true;
+    travelling.splice(0, await server.execute(session, arrived.slice(0, begun)));
   }
 
   /** The reply travels back; it is lost when the connection breaks before it arrives. */
@@ -350,6 +353,13 @@ export class SimulatedRedis extends Redis {
     if (reply instanceof Error) call.command.reject(reply);
     else call.command.resolve(reply as never); // Raw, as from the socket: ioredis makes of it what it makes of any reply.
   }
+}
+
+/** Where a transaction begins that does not end among these; their number when there is none. */
+function unfinished(calls: readonly Call[]): number {
+  const begin = calls.findLastIndex(({ words }) => words[0] === 'multi');
+  const isWhole = begin < 0 || calls.slice(begin).some(({ words }) => words[0] === 'exec');
+  return isWhole ? calls.length : begin;
 }
 
 /** Connections of one process. `made` is told of each, for faults to choose among. */
