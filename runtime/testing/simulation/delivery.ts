@@ -6,13 +6,6 @@
 import type { JournalEntry } from '../../messages.ts';
 import type { NamespaceEvidence } from '../audit/evidence.ts';
 
-export interface DeliveryOptions {
-  /** All is at rest: what was told must have been handled. */
-  readonly settled: boolean;
-  /** Namespaces whose server lost its tail. What they told before may come again as something else. */
-  readonly rewound: ReadonlySet<string>;
-}
-
 interface Told {
   readonly id: string;
   readonly from: string;
@@ -21,39 +14,38 @@ interface Told {
 
 const HANDLED: ReadonlySet<JournalEntry['kind']> = new Set(['moved', 'refused']);
 
-/** What does not hold, in words. */
-export function undelivered(evidence: readonly NamespaceEvidence[], { settled, rewound }: DeliveryOptions): readonly string[] {
+/** What does not hold, in words. `settled`: all is at rest, so what was told must have been handled. */
+export function undelivered(evidence: readonly NamespaceEvidence[], settled: boolean): readonly string[] {
   const found: string[] = [];
   const handled = new Map<string, string[]>();
-  for (const { namespace, shards } of evidence)
-    for (const { entries } of shards) for (const entry of entries) note(handled, entry, rewound.has(namespace), found);
+  for (const { shards } of evidence)
+    for (const { entries } of shards) for (const entry of entries) note(handled, entry, found);
 
   for (const { namespace, shards } of evidence) {
-    // Versions told before the loss are given again, to other steps.
-    if (rewound.has(namespace)) continue;
     for (const { shard, entries } of shards) {
       const toldTo = new Map<string, Told[]>();
-      for (const entry of entries) for (const one of tellings(entry, `${namespace}:${shard}`)) append(toldTo, one.to, one);
+      for (const entry of entries)
+        for (const one of tellings(entry, `${namespace}:${shard}`)) append(toldTo, one.to, one);
       for (const [to, told] of toldTo) check(to, told, handled.get(to) ?? [], settled, found);
     }
   }
   return found;
 }
 
-function note(handled: Map<string, string[]>, entry: JournalEntry, isRewound: boolean, found: string[]): void {
+function note(handled: Map<string, string[]>, entry: JournalEntry, found: string[]): void {
   const { actor, messageId, kind, event } = entry;
   if (actor === undefined || messageId === undefined || !HANDLED.has(kind) || event?.type === 'emboss.create') return;
   const ids = handled.get(actor) ?? [];
   handled.set(actor, ids);
-  if (ids.includes(messageId) && !isRewound && !isLane(messageId)) found.push(`delivery: ${actor} handled ${messageId} twice`);
+  if (ids.includes(messageId)) found.push(`delivery: ${actor} handled ${messageId} twice`);
   ids.push(messageId);
 }
 
-/** The id of a message between actors: `actor:sequence:index`. */
-const isLane = (messageId: string): boolean => /^[^:]+:\d+:\d+$/.test(messageId);
-
 /** What a step of the trial chart told: one message per id. */
-function tellings({ kind, actor, sequence, event }: JournalEntry, lane: string): readonly (Told & { readonly to: string })[] {
+function tellings(
+  { kind, actor, sequence, event }: JournalEntry,
+  lane: string,
+): readonly (Told & { readonly to: string })[] {
   if (kind !== 'moved' || event?.type !== 'TELL') return [];
   const { to, ids } = event as unknown as { to: string; ids: readonly string[] }; // As the workload makes it.
   return ids.map((_, index) => ({ to, id: `${actor}:${sequence}:${index}`, from: String(actor), lane }));
@@ -67,7 +59,6 @@ function check(to: string, told: readonly Told[], handled: readonly string[], se
       if (settled) found.push(`delivery: ${to} never handled ${id}, told over lane ${lane}`);
       continue;
     }
-    if (handled.includes(id, first + 1)) found.push(`delivery: ${to} handled ${id} twice, told over lane ${lane}`);
     if (first < last) found.push(`delivery: ${to} handled ${id} out of the order of lane ${lane}`);
     last = first;
   }

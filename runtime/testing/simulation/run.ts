@@ -5,6 +5,7 @@ import type { Hosted } from '../../hosting.ts';
 import { namespace } from '../../ids.ts';
 import type { ShardLimits } from '../../shards/limits.ts';
 import { type AuditReport, chartsOf, check, gather } from '../audit/audit.ts';
+import type { HistoryModel } from '../audit/evidence.ts';
 import { historyModels } from '../audit/models.ts';
 import { trialChart } from '../trial-chart.ts';
 import { Cluster, type Site } from './cluster.ts';
@@ -255,7 +256,7 @@ class Run implements Subject {
       }
       await this.#pass(LOOK_MS);
       const left = await leftover(this.#executor, this.#sites, this.#scheduler.now);
-      words = left.words;
+      words = this.#isTorn() ? left.words.filter((one) => !one.startsWith('lane ')) : left.words;
       if (this.#workload.isIdle)
         for (const [site, actor] of left.parked) {
           const client = opened.find((one) => one.site === site)?.client;
@@ -266,6 +267,14 @@ class Run implements Subject {
         }
     }
     this.#settled = true;
+  }
+
+  /**
+   * Of two servers one lost its tail: lanes between them stand apart until their next record closes the gap (M3), and what
+   * was told before may come again as something else.
+   */
+  #isTorn(): boolean {
+    return this.#faults.losses.length > 0 && new Set(this.#sites.map(({ url }) => url)).size > 1;
   }
 
   /** Nobody stands still, is cut off or is away. */
@@ -293,6 +302,9 @@ class Run implements Subject {
   }
 
   async #audit(): Promise<AuditReport | undefined> {
+    // Its reads belong together: meanwhile nobody claims a shard.
+    for (const { process } of this.#cluster.slots) process?.freeze();
+    await this.#pass(LOOK_MS);
     const auditor = this.#cluster.process('auditor');
     let namespaces: Awaited<ReturnType<typeof gather>> | undefined;
     await this.#scheduler.happen(this, 'the audit reads', () => {
@@ -312,15 +324,14 @@ class Run implements Subject {
       namespaces,
       chartOf: charts,
       history: this.#workload.history,
-      modelOf: (actor) => (isPrivate(actor) ? historyModels.tally : historyModels.versions) as never,
+      modelOf: (actor) => (isPrivate(actor) ? historyModels.tally : historyModels.versions) as HistoryModel,
       ledger: this.#partners.ledger,
       quiet: this.#settled,
       allowances: { lossAllowed: losses },
     });
-    for (const { invariant, where, words } of report.violations) this.broken(`${invariant} ${where}: ${words}`);
-    const rewound = this.#sites.filter(({ url }) => losses.some((loss) => loss.url === url));
-    const names = new Set<string>(rewound.map((site) => site.namespace));
-    for (const words of undelivered(namespaces, { settled: this.#settled, rewound: names })) this.broken(words);
+    for (const { invariant, where, words } of report.violations)
+      if (!(this.#isTorn() && where.startsWith('lane '))) this.broken(`${invariant} ${where}: ${words}`);
+    if (!this.#isTorn()) for (const words of undelivered(namespaces, this.#settled)) this.broken(words);
     this.#checkAccepted(new Set(namespaces.flatMap((one) => one.shards).flatMap((shard) => shard.entries.map(nameOf))));
     return report;
   }
