@@ -7,6 +7,7 @@ import type { Cluster, Site, Slot } from './cluster.ts';
 import type { Dice } from './dice.ts';
 import type { Subject } from './scheduler.ts';
 import type { ServerCopy } from './server.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
 import type { World } from './simulated-redis.ts';
 import type { Workload } from './workload.ts';
 
@@ -23,10 +24,14 @@ export const faultKinds = [
   'client-crash', // A client ends in the middle of something.
   'crash-points', // Workers end or freeze at named places of their code.
   'lost-replies', // Connections break instead of handing on a reply.
+  'zombie', // A worker freezes or is cut off with a commit in its hands, which arrives when others own its shard.
   'slow', // Messages are slow, and some are held past every deadline and executed then.
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
+
+/** Not moments, but a way things are as long as the faults last. */
+const LASTING: ReadonlySet<FaultKind> = new Set(['crash-points', 'lost-replies', 'zombie', 'slow']);
 
 export interface Loss {
   readonly url: string;
@@ -62,8 +67,10 @@ export class Faults implements Subject {
     this.#options = options;
     const { dice, kinds, world } = options;
     if (kinds.includes('crash-points'))
-      for (const point of dice.some(crashPoints, 0.35)) this.#armed.set(point, dice.between(0.01, 0.12));
+      for (const point of dice.some(crashPoints, 0.35)) this.#armed.set(point, dice.between(0.01, 0.25));
     if (this.#armed.size > 0) armCrashPoint((point) => this.#pass(point));
+    const zombies = dice.between(0.02, 0.1);
+    if (kinds.includes('zombie')) world.onCommit = (process) => dice.chance(zombies) && this.#makeZombie(process);
     if (kinds.includes('lost-replies')) world.lostReplies = dice.between(0.005, 0.05);
   }
 
@@ -76,12 +83,15 @@ export class Faults implements Subject {
     this.#over = true;
     armCrashPoint(undefined);
     this.#options.world.lostReplies = 0;
+    this.#options.world.onCommit = undefined;
   }
 
   /** One fault of a kind that this run has. */
   async next(): Promise<void> {
     const { dice, kinds, world } = this.#options;
-    const kind = dice.pick(kinds);
+    const moments = kinds.filter((one) => !LASTING.has(one));
+    if (moments.length === 0) return;
+    const kind = dice.pick(moments);
     await world.scheduler.happen(this, kind, () => this.#do(kind));
   }
 
@@ -112,10 +122,6 @@ export class Faults implements Subject {
         return cluster.stop(slot, dice.between(20, 1_000));
       case 'client-crash':
         return this.#crashClient();
-      case 'crash-points':
-      case 'lost-replies':
-      case 'slow':
-        return; // Not moments, but a way things are: see the constructor and the weather.
     }
   }
 
@@ -133,16 +139,28 @@ export class Faults implements Subject {
     const freezes = dice.chance(0.4);
     this.#count(`${freezes ? 'freeze' : 'crash'} ${point}`);
     world.scheduler.note(`${freezes ? 'freezes' : 'ends'} ${point}`);
-    if (freezes) cluster.freeze(slot, dice.between(200, 6_000));
+    if (freezes) cluster.freeze(slot, dice.chance(0.4) ? dice.between(200, 1_200) : dice.between(1_200, 6_000));
     else cluster.end(slot, dice.between(20, 2_000));
   }
 
-  #partition({ process }: Slot, url: string): void {
+  /** Long enough for the others to take over, or nearly. */
+  #makeZombie(process: SimulatedProcess): void {
+    const { dice, cluster } = this.#options;
+    const slot = cluster.slotOf(process);
+    if (slot === undefined || process.state !== 'running') return;
+    const ms = dice.between(800, 5_000);
+    const freezes = dice.chance(0.5);
+    this.#count(freezes ? 'zombie frozen' : 'zombie cut off');
+    if (freezes) return cluster.freeze(slot, ms);
+    for (const url of new Set([slot.site.url, slot.site.lockUrl])) this.#partition(slot, url, ms);
+  }
+
+  #partition({ process }: Slot, url: string, forMs?: number): void {
     const { world, dice } = this.#options;
     if (process === undefined) return;
     const { scheduler, network } = world;
     network.cut(process.name, url);
-    const ms = dice.chance(0.5) ? dice.between(50, 1_500) : dice.between(1_500, 8_000);
+    const ms = forMs ?? (dice.chance(0.5) ? dice.between(50, 1_500) : dice.between(1_500, 8_000));
     scheduler.schedule(scheduler.now + ms, this, `heals ${process.name} and ${url}`, () =>
       network.heal(process.name, url),
     );

@@ -25,7 +25,7 @@ import { isPrivate, Workload } from './workload.ts';
 export interface RunOptions {
   readonly seed: number;
   readonly steps: number;
-  /** Kinds of faults to draw from; default: all. */
+  /** Kinds of faults that it has; default: drawn by the seed. */
   readonly kinds?: readonly FaultKind[];
   /** Told of every step, reply and log line. */
   readonly onStep?: (line: string) => void;
@@ -118,7 +118,7 @@ class Run implements Subject {
     this.#dice = new Dice(options.seed);
     this.#scheduler.onStep = options.onStep;
     const dice = this.#dice;
-    this.#kinds = dice.some(options.kinds ?? faultKinds, 0.3);
+    this.#kinds = options.kinds ?? dice.some(faultKinds, 0.3);
     this.#network = new Network(dice.fork(), CALM);
     this.#partners = new Partners(this.#scheduler, dice.fork());
     const shape = shapeOf(dice);
@@ -186,7 +186,13 @@ class Run implements Subject {
 
   #world(): World {
     return {
-      ...{ scheduler: this.#scheduler, network: this.#network, dice: this.#dice.fork(), lostReplies: 0 },
+      ...{
+        scheduler: this.#scheduler,
+        network: this.#network,
+        dice: this.#dice.fork(),
+        lostReplies: 0,
+        onCommit: undefined,
+      },
       server: (url) => {
         const found = this.#servers.find(({ name }) => name === url);
         if (found === undefined) throw new Error(`there is no server at ${url}`);

@@ -5,6 +5,7 @@
 
 import { type Command, Redis } from 'ioredis';
 import type { Cancel, Clock } from '../../clock.ts';
+import { functionName } from '../../functions/library.ts';
 import { type Connection, connectionOver, type Profile } from '../../redis/connection.ts';
 import type { Connector } from '../../redis/connector.ts';
 import type { Dice } from './dice.ts';
@@ -20,6 +21,8 @@ export interface World {
   readonly dice: Dice;
   /** Chance that a connection breaks instead of handing on the reply to a function call. */
   lostReplies: number;
+  /** Told when a process is about to send a commit: the moment at which to make it a zombie. */
+  onCommit: ((process: SimulatedProcess) => void) | undefined;
   server(url: string): SimulatedServer;
 }
 
@@ -43,6 +46,7 @@ const COMMAND_TIMEOUT_MS: Readonly<Partial<Record<Profile, number>>> = { query: 
 const RECONNECT_MS_FIRST = 20;
 const RECONNECT_MS_MAX = 1_000;
 const UNREACHABLE_MS = 1_000; // A server that does not answer at all is found out later than one that refuses.
+const COMMIT = functionName('commit');
 const STRAGGLE_MS_MAX = 6_000;
 
 export class SimulatedRedis extends Redis {
@@ -56,6 +60,8 @@ export class SimulatedRedis extends Redis {
   #travelling: Call[] = [];
   #offline: Command[] = [];
   #session: Session | undefined;
+  /** Ended by its server, which we may not have heard yet. */
+  #reset: Session | undefined;
   #lastArrival = 0;
   #lastDelivery = 0;
   #failures = 0;
@@ -149,7 +155,9 @@ export class SimulatedRedis extends Redis {
       process: this.#process.name,
       answer: (arrival, reply) => this.#deliver(session, calls, arrival as Call, reply),
       broken: () => {
-        for (const call of calls) call.dropped = true; // What had not been executed is lost with the server's socket.
+        // What had not been executed is lost with the server's socket, and so are replies under way: a reset discards them.
+        for (const call of calls) call.dropped = true;
+        this.#reset = session;
         const { scheduler } = this.#world;
         scheduler.schedule(
           scheduler.now + Math.min(this.#delay(), 50),
@@ -249,6 +257,7 @@ export class SimulatedRedis extends Redis {
     const commandMs = COMMAND_TIMEOUT_MS[this.#profile];
     if (commandMs !== undefined) this.#timeCommand(command, commandMs, clock);
     if (this.#cancelSocketTimeout === undefined) this.#timeSocket();
+    if (words[1] === COMMIT) this.#world.onCommit?.(this.#process);
     this.#process.emit(() => {
       if (this.#session === session) this.#depart(session, call);
     });
