@@ -1,6 +1,9 @@
 // Goal: the laws, kept by real workers. Method: hosts and clients in this process on private servers, with short leases; a
 // proxy that loses replies, charts that misbehave on request, and the counter-example of each law. Nothing waits for time.
 
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { intake } from './client/intake.ts';
 import { type ConnectOptions, connect } from './client.ts';
@@ -17,7 +20,7 @@ import { armCrashPoint } from './testing/crash-points.ts';
 import { startRedisProxy } from './testing/redis-proxy.ts';
 import { type RedisServer, startRedis } from './testing/redis-server.ts';
 import { trialChart } from './testing/trial-chart.ts';
-import { TrialSpace } from './testing/trial-space.ts';
+import { quickLimits, TrialSpace } from './testing/trial-space.ts';
 import { waitUntil } from './testing/waiting.ts';
 
 const server: RedisServer = await startRedis();
@@ -88,6 +91,52 @@ t.test('C3: a commit that was held back arrives after the new claim, and meets a
   t.equal(await deliver(), 'FENCED');
   t.same(await space.dump(A), before);
 });
+
+const slowBeat = { heartbeatMs: 4_000, goneMs: 8_000, suspectMs: 9_000, deadMs: 10_000 };
+t.test(
+  'L2: what was read from a server that then lost it is not committed; the place is free for the next message',
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'emboss-tail-'));
+    const locks = await startRedis();
+    let own = await startRedis({ dir });
+    const there = await connectRedis('query', own.url);
+    t.teardown(async () => {
+      await there.close();
+      await Promise.all([own.stop(), locks.stop()]);
+      rmSync(dir, { recursive: true, force: true });
+    });
+    const space = await TrialSpace.open(t, there.redis, { url: own.url, shards: 1 });
+    // With its lock master frozen the worker soon falls below the margin, and holds its lease for long: it reads, and waits.
+    // It beats rarely, so that it is not by the look at the server's identity that it learns what happened.
+    const limits = { ...quickLimits, leaseMs: 8_000, marginMs: 7_400, ...slowBeat };
+    const worker = await space.host(trialChart(), { lockUrls: [locks.url], limits });
+    await space.ask(A, { type: 'ADD', id: '1' });
+    let inHand = 0;
+    armCrashPoint((point) => {
+      if (point === 'after-read') inHand += 1;
+      if (point === 'after-step') inHand = 0;
+    });
+    t.teardown(() => armCrashPoint(undefined));
+    locks.signal('SIGSTOP');
+    const frozenAt = systemClock.monotonic();
+    const workedMs = limits.leaseMs - limits.marginMs;
+    await space.until('no lease has its margin left', () => systemClock.monotonic() - frozenAt > workedMs);
+    const kept = join(dir, 'kept');
+    cpSync(join(dir, 'appendonlydir'), kept, { recursive: true });
+    await space.send(A, { type: 'ADD', id: 'lost' });
+    await space.until('it is in hand', () => inHand > 0);
+
+    await own.kill();
+    rmSync(join(dir, 'appendonlydir'), { recursive: true });
+    renameSync(kept, join(dir, 'appendonlydir'));
+    own = await startRedis({ dir, port: own.port });
+    await space.until('worker and client are back', async () => worker.healthy() && (await space.client.ping()) >= 0);
+    locks.signal('SIGCONT');
+    t.match(await space.ask(A, { type: 'ADD', id: '2' }), { kind: 'applied' });
+    t.match(await space.ask(A, { type: 'ADD', id: '3' }), { kind: 'applied' });
+    t.same(await space.seen(A), ['1', '2', '3']);
+  },
+);
 
 t.test(
   'C2: a server that lost its tail is noticed by the head; the shard is claimed anew above all tokens seen',

@@ -47,11 +47,30 @@ export { type Bounds, type Call, type Linearization, linearizable, type Model } 
 export type { LossReport } from './audit/losses.ts';
 export { historyModels, tally, versions } from './audit/models.ts';
 export { HistoryRecorder, type HistoryRecorderOptions, outcomeOf, type RecordedClient } from './audit/recorder.ts';
+export { Cluster, type ClusterOptions } from './cluster/cluster.ts';
+export type { ClusterServer } from './cluster/cluster-server.ts';
+export type { ClusterWorker, LifeOptions, WorkerState } from './cluster/cluster-worker.ts';
 export { armCrashPoint, type CrashPoint, crashPoint, crashPoints } from './crash-points.ts';
-export { type HeldCommand, type RedisProxy, startRedisProxy } from './redis-proxy.ts';
+export {
+  type Fault,
+  type FaultRule,
+  type HeldCommand,
+  type RedisProxy,
+  type RedisProxyOptions,
+  type Span,
+  type StandingRule,
+  startRedisProxy,
+  type Tap,
+  type Way,
+} from './redis-proxy.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
 export { type FaultKind, faultKinds } from './simulation/faults.ts';
 export { type RunOptions, type RunResult, simulate } from './simulation/run.ts';
 export { openStage, type Stage } from './simulation/stage.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
-export { startWorkerProcess, type WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
+export {
+  startWorkerProcess,
+  type WorkerCounters,
+  type WorkerProcess,
+  type WorkerProcessOptions,
+} from './worker-process.ts';

@@ -16,7 +16,7 @@ export function startedKeys(entries: Iterable<JournalEntry>): ReadonlyMap<string
 export function checkStarts(entries: Iterable<JournalEntry>, findings: Findings): void {
   const first = new Map<string, { readonly key: string; readonly position: number }>();
   for (const { kind, actor = '', starts = [], position } of entries) {
-    if (kind === 'late') continue; // It names the effect whose outcome came late, and starts none.
+    if (kind === 'late') continue; // It names what had been started.
     for (const { key, name } of starts) {
       const place = placeOf(key);
       const before = first.get(place);
