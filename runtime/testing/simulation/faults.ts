@@ -151,8 +151,9 @@ export class Faults implements Subject {
     const ms = dice.between(800, 5_000);
     const freezes = dice.chance(0.5);
     this.#count(freezes ? 'zombie frozen' : 'zombie cut off');
-    if (freezes) return cluster.freeze(slot, ms);
-    for (const url of new Set([slot.site.url, slot.site.lockUrl])) this.#partition(slot, url, ms);
+    const cutOff = freezes ? [] : [slot.site.url, slot.site.lockUrl];
+    if (freezes) cluster.freeze(slot, ms);
+    for (const url of new Set(cutOff)) this.#partition(slot, url, ms);
   }
 
   #partition({ process }: Slot, url: string, forMs?: number): void {

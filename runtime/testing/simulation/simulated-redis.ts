@@ -338,7 +338,7 @@ export class SimulatedRedis extends Redis {
       this.#process,
       `hears of ${call.words[0]} ${call.words[1]}`,
       () => {
-        if (this.#session !== session) return;
+        if (this.#session !== session || this.#reset === session) return;
         if (network.isCut(this.#process.name, this.#server.name)) {
           network.whenHealed(this.#process.name, this.#server.name, () =>
             this.#handOn(session, call, reply, scheduler.now + 0.2),

@@ -11,7 +11,7 @@ import { play, replay } from './sweep.ts';
 
 const STEPS = 300;
 const BASE = Number(process.env.SEED ?? 20_261_125);
-const SLICE_MS = 8_000; // Of real time. How many seeds that is depends on the machine; which they are does not.
+const SLICE_MS = 6_000; // Of real time. How many seeds that is depends on the machine; which they are does not.
 const SEEDS_MAX = 60;
 
 /** Seeds that have shown a fault of the product or of the simulation, and what it was. */
