@@ -67,6 +67,9 @@ export {
 export { type RedisSentinel, type RedisSentinelOptions, startSentinel } from './redis-sentinel.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
 export { makeCertificates, startTlsRedis, type TrialCertificates } from './redis-tls.ts';
+export { type FaultKind, faultKinds } from './simulation/faults.ts';
+export { type RunOptions, type RunResult, simulate } from './simulation/run.ts';
+export { openStage, type Stage } from './simulation/stage.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
 export {
   startWorkerProcess,
