@@ -152,8 +152,8 @@ async function verify(connection: Connection, asked: Asked): Promise<void> {
 
 const TROUBLE_LOG_MS = 10_000;
 const RECLAIM_PAUSE_MS = 50;
-const RECLAIM_PAUSE_MS_MAX = 5_000;
-const RECLAIM_CALM_MS = 10_000; // A shard that lasted this long starts with the short pause again.
+const RECLAIM_PAUSE_MS_MAX = 1_000; // A second between claims keeps the journal small, and is about as long as a caller waits.
+const RECLAIM_CALM_MS = 10_000; // A shard that lasted this long, or has worked meanwhile, starts with the short pause again.
 
 class Worker implements Host {
   readonly worker: string;
@@ -429,14 +429,15 @@ class Worker implements Host {
     this.#open.delete(shard);
     if (loss === 'law-broken') this.#options.onFatal?.(why as InvariantBroken);
     if (this.#stopped !== undefined || loss === 'law-broken') return;
-    this.#reopen(shardIndex(shard)).catch((error: unknown) =>
+    this.#reopen(shardIndex(shard), opened.hasWorked).catch((error: unknown) =>
       this.#log.error({ shard, error: String(error) }, 'shard not reclaimed'),
     );
   }
 
   /** Claims anew, with a growing pause where it keeps being lost: each claim is a journal entry that stays. */
-  async #reopen(shard: ShardIndex): Promise<void> {
-    const soon = this.#clock.monotonic() - (this.#openedAt.get(shard) ?? Number.NEGATIVE_INFINITY) < RECLAIM_CALM_MS;
+  async #reopen(shard: ShardIndex, hasWorked: boolean): Promise<void> {
+    const soon =
+      !hasWorked && this.#clock.monotonic() - (this.#openedAt.get(shard) ?? Number.NEGATIVE_INFINITY) < RECLAIM_CALM_MS;
     let pauseMs = soon
       ? Math.min((this.#reclaimPause.get(shard) ?? RECLAIM_PAUSE_MS) * 2, RECLAIM_PAUSE_MS_MAX)
       : RECLAIM_PAUSE_MS;

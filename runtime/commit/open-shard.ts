@@ -67,6 +67,7 @@ export class OpenShard implements EffectDoor {
   /** Entries up to here are in hand or handled. */
   #read: number;
   #staleTurns = 0;
+  #hasWorked = false;
   #trimCursor = '0';
   /** M5: steps go one at a time and are announced, up to whatever the ended process may have had in hand. */
   #singleFile: { readonly id: string; readonly crashed: boolean; readonly upTo: number } | undefined;
@@ -95,6 +96,11 @@ export class OpenShard implements EffectDoor {
       onTrouble: (why) => this.lose(why),
     });
     this.#relay = new Relay(scene, this, doors.relay);
+  }
+
+  /** Something was committed since it was claimed. */
+  get hasWorked(): boolean {
+    return this.#hasWorked;
   }
 
   get isOpen(): boolean {
@@ -320,6 +326,7 @@ export class OpenShard implements EffectDoor {
     if (reply.kind === 'fenced') throw new Fenced();
     if (reply.kind === 'rewound') throw new Rewound(this.#head, reply.head);
     crashPoint('after-commit');
+    this.#hasWorked ||= reply.head > this.#head;
     this.#head = reply.head;
     let at = 0;
     const again: Work[] = [];

@@ -76,7 +76,7 @@ function trustedServer(options: TrustOptions, verifiedAt: number): TrustedBatch 
           refused = { generation, error };
           options.onRefused?.(error);
         }
-        throw error;
+        throw notSent(error);
       } finally {
         look = undefined;
       }
@@ -99,6 +99,15 @@ function trustedServer(options: TrustOptions, verifiedAt: number): TrustedBatch 
     },
   };
 }
+
+/** Whatever became of the look, the call behind it has not left: that is certain. */
+const notSent = (error: unknown): OperatingError =>
+  error instanceof OperatingError
+    ? error
+    : new OperatingError('redis-unavailable', 'the server could not be looked at; nothing was sent', {
+        retry: 'here',
+        cause: error,
+      });
 
 const NEVER = -1;
 
