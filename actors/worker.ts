@@ -55,7 +55,8 @@ export async function runWorker(context: Context): Promise<void> {
     const charts = await context.charts(open, settings);
     const onFatal = (error: Error): void => {
       log.fatal({ error: wordsOf(error) }, 'cannot go on');
-      exitCode = 1;
+      exitCode = exitCodeOf(error);
+      if (exitCode === 2) lastWords = `${error.message}\n`;
       grace.close();
     };
     running = await once(

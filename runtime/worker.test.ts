@@ -9,7 +9,7 @@ import { intake } from './client/intake.ts';
 import { type ConnectOptions, connect } from './client.ts';
 import { systemClock } from './clock.ts';
 import { OperatingError } from './errors.ts';
-import { library } from './functions/library.ts';
+import { functionName, library } from './functions/library.ts';
 import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.ts';
 import { RawEntry } from './journal/entry.ts';
 import type { Answer, JournalEntry } from './messages.ts';
@@ -414,6 +414,62 @@ t.test('M3: a source that lost its tail is taken on with an alarm; nothing of th
     space.lines.some(({ level, text }) => level === 'error' && text.startsWith('M3: source rewound')),
     'an operator hears of it',
   );
+});
+
+t.test('M3: a target that lost its tail is given it again, though nothing new is sent to it', async (t) => {
+  const space = await open(t, { shards: 2 });
+  const [from, to] = apart(space);
+  const worker = await space.host();
+  await space.ask(from, { type: 'TELL', to, namespace: space.name, ids: ['1'] });
+  await space.until('it arrives', async () => (await space.seen(to)).length === 1);
+  const older = await space.dump(to);
+  await space.ask(from, { type: 'TELL', to, namespace: space.name, ids: ['2', '3'] });
+  await space.until('they arrive', async () => (await space.seen(to)).length === 3);
+  await worker.stop();
+  await redis.hset(space.keys(from).owner, 'relayed', '3'); // As a trim notes it: the next owner does not send them by itself.
+  await space.restore(to, older);
+  t.same(await space.seen(to), ['1'], 'they are lost');
+  await space.host();
+  await space.until('they arrive again', async () => (await space.seen(to)).length === 3);
+  t.same(await space.seen(to), ['1', '2', '3']);
+  t.ok(
+    space.lines.some(({ level, text }) => level === 'error' && text.startsWith('M3: target rewound')),
+    'an operator hears of it',
+  );
+});
+
+t.test('L2: a shard whose inbox is gone stays closed and its worker is not healthy until it is put back', async (t) => {
+  const space = await open(t, { shards: 1 });
+  const worker = await space.host();
+  await space.ask(A, { type: 'ADD', id: '1' });
+  const { inbox } = space.keys(A);
+  await redis.rename(inbox, `${inbox}:kept`);
+  await space.until('it is noticed', () => !worker.healthy(), { deadlineMs: 20_000 });
+  await space.until('it is said', () => space.lines.some(({ text }) => text.includes('stays closed')));
+  t.equal(await redis.exists(inbox), 0, 'it is not made anew');
+  await redis.rename(`${inbox}:kept`, inbox);
+  await space.until('it is healthy again', () => worker.healthy(), { deadlineMs: 20_000 });
+  t.match(await space.ask(A, { type: 'ADD', id: '2' }), { kind: 'applied' });
+});
+
+t.test('L1: a worker whose namespace is deleted or founded anew ends, and its clients are not ready', async (t) => {
+  for (const again of [false, true]) {
+    const space = await open(t, { shards: 2 });
+    const told: Error[] = [];
+    const worker = await space.host(trialChart(), { onFatal: (error) => void told.push(error) });
+    await space.ask(A, { type: 'ADD', id: '1' });
+    await redis.del(await redis.keys(`*{${space.name}[:}]*`));
+    if (again) {
+      const config = { shards: 2, timeScale: 1 };
+      const other = await connect({ namespace: space.name, url: space.url, secret: 'a secret of trials', config });
+      await other.close();
+    }
+    await space.until('it says so', () => told.length > 0);
+    t.match(told, [{ code: 'namespace-lost' }]);
+    t.equal(worker.healthy(), false);
+    await t.rejects(space.client.ping(), { code: 'namespace-lost' });
+    t.same(await redis.keys(`{${space.name}:*}:owner`), [], 'no shard is claimed in what is there now');
+  }
 });
 
 /** Two actors on different shards: what they tell each other travels by the outbox. */
@@ -898,12 +954,10 @@ t.test('a reply that no function gives ends the worker: its shard is not claimed
   await space.host(trialChart(), { onFatal: (error) => void told.push(error) });
   await space.ask(A, { type: 'ADD', id: '1' });
   const { source } = await library();
-  const register = "redis.register_function('emboss_v1_commit', commit)";
+  const name = functionName('commit');
+  const register = `redis.register_function('${name}', commit)`;
   t.ok(source.includes(register));
-  const broken = source.replace(
-    register,
-    "redis.register_function('emboss_v1_commit', function() return 'NONSENSE' end)",
-  );
+  const broken = source.replace(register, `redis.register_function('${name}', function() return 'NONSENSE' end)`);
   await there.redis.call('FUNCTION', 'LOAD', 'REPLACE', broken);
   await space.send(A, { type: 'ADD', id: '2' });
   await space.until('it says so', () => told.length > 0);

@@ -31,7 +31,7 @@ import { type Asked, checkRights } from './redis/rights.ts';
 import { checkServers, type Durability, durabilityText, parseDurability } from './redis/server.ts';
 import { at, batchTo, onDoubt, serversOf } from './redis/topology.ts';
 import { type TrustedBatch, trustedBatch } from './redis/trusted.ts';
-import { agreeConfig } from './shards/config.ts';
+import { agreeConfig, readFounded } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
 import { createOwnership, type Ownership } from './shards/ownership.ts';
@@ -78,7 +78,7 @@ export interface Host {
   readonly counters: Readonly<Counters>;
   shards(): readonly number[];
   residents(): number;
-  /** True while it beats and may be given shards. */
+  /** True while it beats, may be given shards, and none of its own is damaged. */
   healthy(): boolean;
   /**
    * Drains, releases, leaves, closes. Never rejects (L4). With `restart`, the shards are held up to 5 s for the next process
@@ -111,6 +111,8 @@ export async function host(options: HostOptions): Promise<Host> {
 }
 
 interface Connections {
+  /** The namespace's mark (config.ts). */
+  readonly founded: string;
   readonly writer: Connection;
   readonly members: Connection;
   readonly reader: Connection;
@@ -126,7 +128,8 @@ async function openAll(
   const durability = parseDurability(options.durability ?? 'memory');
   const ns = checkedNamespace(options.namespace);
   await verify(writer, { door: 'host', namespace: ns, durability });
-  await agreeConfig(writer, ns, { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 });
+  const config = { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 };
+  const founded = await agreeConfig(writer, ns, config, options.clock);
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
@@ -134,6 +137,7 @@ async function openAll(
     peers.set(name, connection);
   }
   return {
+    founded,
     writer,
     peers,
     members: await open('writer', options.url, 'members'),
@@ -180,6 +184,8 @@ class Worker implements Host {
   #watchdog: { stop(): Promise<void> } | undefined;
   #stopped: Promise<void> | undefined;
   #displaced = false;
+  /** Shards whose inbox or journal is not what it was. */
+  readonly #damaged = new Set<number>();
   #troubleLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: HostOptions, charts: Charts, connections: Connections) {
@@ -211,6 +217,7 @@ class Worker implements Host {
       namespace: this.#namespace,
       worker: this.#id,
       shards: this.#options.shards ?? 64,
+      founded: this.#connections.founded,
       host: {
         awaiting: (shard) => this.#warming.begin(shard),
         open: (shard) => this.#openShard(shard),
@@ -234,7 +241,15 @@ class Worker implements Host {
       note: (what, fields) => this.#log.info(fields, what),
     });
     this.#scene = this.#makeScene(hasher, writer);
-    this.#claiming = new Claiming(this.#scene, () => this.#ownership.members());
+    for (const [name, peer] of this.#connections.peers)
+      onDoubt(peer, () => {
+        for (const shard of this.#open.values()) shard.compareLanes(name);
+      });
+    this.#claiming = new Claiming(this.#scene, {
+      members: () => this.#ownership.members(),
+      isFounded: () => this.#isFounded(),
+      damaged: (one, what) => this.#keepClosed(one, what),
+    });
     this.#warming = new Warming(this.#scene, batchTo(query, this.#clock, callDeadlineMs));
     onDoubt(writer, (concerned) => this.#drop(concerned));
     this.#effects = new EffectRunner(this.#scene);
@@ -276,6 +291,7 @@ class Worker implements Host {
     return (
       this.#stopped === undefined &&
       !this.#displaced &&
+      this.#damaged.size === 0 &&
       this.#connections.members.ready &&
       this.#connections.writer.ready
     );
@@ -394,6 +410,7 @@ class Worker implements Host {
       shard,
       claimed,
     );
+    this.#damaged.delete(shard);
     this.#open.get(shard)?.abandon(); // Its token died with this claim.
     this.#open.set(shard, opened);
     this.#openedAt.set(shard, this.#clock.monotonic());
@@ -408,14 +425,31 @@ class Worker implements Host {
     return 'open';
   }
 
+  /** A shard without an owner's record was never claimed, or all is gone: then the next look at the others says so. */
+  async #isFounded(): Promise<boolean> {
+    return (await readFounded(this.#connections.writer, this.#namespace)) === this.#connections.founded;
+  }
+
+  /** Said once. It is asked for again, so that it opens when somebody has restored it. */
+  #keepClosed(shard: ShardIndex, what: string): void {
+    if (this.#damaged.has(shard)) return;
+    this.#damaged.add(shard);
+    this.#log.error(
+      { shard, what },
+      'the shard stays closed: its stream is gone or lost its end; see "Data is gone" in docs/operating.md',
+    );
+  }
+
   async #shutShard(shard: ShardIndex): Promise<void> {
     const opened = this.#open.get(shard);
+    this.#damaged.delete(shard);
     await opened?.shut();
     if (this.#open.get(shard) === opened) this.#open.delete(shard);
   }
 
   /** Told by the ownership, which opens the shard again if it comes back. */
   #lostShard(shard: ShardIndex): void {
+    this.#damaged.delete(shard); // Whoever has it now says so.
     this.#open.get(shard)?.abandon();
     this.#open.delete(shard);
   }

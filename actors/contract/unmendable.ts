@@ -7,6 +7,7 @@ export const unmendableCodes: ReadonlySet<string> = new Set([
   'durability-too-weak',
   'library-differs',
   'library-missing',
+  'namespace-lost',
   'redis-denied',
   'redis-evicts',
   'redis-too-old',

@@ -15,7 +15,7 @@ import { checkRights } from '../redis/rights.ts';
 import { checkServers, type Durability, durabilityText, parseDurability } from '../redis/server.ts';
 import { at, serversOf } from '../redis/topology.ts';
 import { type TrustedBatch, trustedBatch } from '../redis/trusted.ts';
-import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
+import { agreeConfig, FOUNDED, namespaceLost, type RecordedConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
 import { derivedId, keyedDigest } from './digest.ts';
@@ -110,7 +110,8 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     discard: (actor, by) => door.control(actor, 'discard', by, `discard:${clock.nonce(8)}`),
     async ping() {
       const start = clock.monotonic();
-      await batch.run(command(['PING'], () => undefined));
+      const there = await batch.run(command(['HGET', names.config, FOUNDED], (reply) => reply as string | null));
+      if ((there ?? '') !== config.founded) throw namespaceLost(ns);
       return clock.monotonic() - start;
     },
     async close() {
@@ -127,11 +128,11 @@ async function founded(
   ns: Namespace,
   writer: Connection,
   durability: Durability,
-): Promise<NamespaceConfig> {
+): Promise<RecordedConfig> {
   await checkServers(writer, durability);
   await loadLibraries(writer);
   for (const server of serversOf(writer)) await checkRights(server, { door: 'client', namespace: ns, durability });
-  if (options.config !== undefined) await agreeConfig(writer, ns, options.config);
+  if (options.config !== undefined) await agreeConfig(writer, ns, options.config, options.clock);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;
   throw new OperatingError(

@@ -13,17 +13,27 @@ import type { Scene } from './scene.ts';
 
 const CLAIM_TRIES = 3; // STALE says that somebody claimed in between: with the lock held that is a leftover, and ends.
 
+export interface ClaimingDoors {
+  readonly members: () => readonly MemberView[];
+  /** Whether the namespace is still the one that this worker started on. */
+  readonly isFounded: () => Promise<boolean>;
+  /** Told when the shard's inbox or journal is not what its record says. */
+  readonly damaged: (shard: ShardIndex, what: string) => void;
+}
+
 export class Claiming {
   readonly #scene: Scene;
-  readonly #members: () => readonly MemberView[];
+  readonly #doors: ClaimingDoors;
   /** Highest token counter seen per shard: a claim after a rewind goes above it (M3). */
   readonly #counters = new Map<number, number>();
+  /** The last token of this process per shard. */
+  readonly #tokens = new Map<number, Token>();
   readonly #takeovers = new Map<number, Takeover>();
   readonly #lost = new Map<number, { readonly token: Token; readonly loss: Loss; readonly at: number }>();
 
-  constructor(scene: Scene, members: () => readonly MemberView[]) {
+  constructor(scene: Scene, doors: ClaimingDoors) {
     this.#scene = scene;
-    this.#members = members;
+    this.#doors = doors;
   }
 
   /**
@@ -35,13 +45,18 @@ export class Claiming {
     const keys = shardKeys(namespace, shard);
     for (let tries = 0; tries < CLAIM_TRIES; tries += 1) {
       const before = await this.#before(keys, shard);
+      // Never claimed, or all is gone: then the next look at the others says so.
+      if (before.token === '' && !(await this.#doors.isFounded())) return undefined;
       if (!mayWork(shard)) return undefined;
       const floor = this.#counters.get(shard) ?? 0;
-      const request = { expected: before.token, nonce: clock.nonce(8), worker, floor, reading: reading() };
+      const again = before.token !== '' && before.token === this.#tokens.get(shard);
+      const request = { expected: before.token, nonce: clock.nonce(8), worker, floor, reading: reading(), again };
       const reply = await batch.run(claim(keys, request));
       if (reply.kind === 'stale') continue;
+      if (reply.kind === 'damaged') return void this.#doors.damaged(shard, reply.what);
       this.#takeovers.set(shard, this.#takeover(shard, before, reply.at));
       this.#counters.set(shard, tokenCounter(reply.token));
+      this.#tokens.set(shard, reply.token);
       return reply;
     }
     return undefined;
@@ -78,7 +93,7 @@ export class Claiming {
     const isOurs = lost !== undefined && lost.token === before.token;
     const counter = before.token === '' ? 0 : tokenCounter(before.token);
     return takeoverOf({
-      ...{ before, at, self: this.#scene.worker, members: this.#members() },
+      ...{ before, at, self: this.#scene.worker, members: this.#doors.members() },
       isBehind: counter < (this.#counters.get(shard) ?? 0),
       lost: isOurs ? { isRewound: lost.loss === 'rewound', agoMs: this.#scene.clock.monotonic() - lost.at } : undefined,
     });

@@ -18,8 +18,8 @@ export class Fenced extends Error {
 
 /** C2: the server's head is not the one we left it at: it lost its tail, or ours is a copy of somebody's past. */
 export class Rewound extends Error {
-  constructor(expected: number, found: number) {
-    super(`rewound: expected journal head ${expected}, found ${found}`);
+  constructor(expected: number, found: number, what = 'journal head') {
+    super(`rewound: expected ${what} ${expected}, found ${found}`);
     this.name = 'Rewound';
   }
 }

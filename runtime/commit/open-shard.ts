@@ -24,6 +24,7 @@ import {
   inboxBatchMax,
   resumptionsMax,
   singleFileAfterClaims,
+  storedLookMs,
   trimEveryMs,
 } from '../limits.ts';
 import { Relay, type RelayDoor } from '../outbox/relay.ts';
@@ -35,6 +36,7 @@ import { type Parking, parkedNow, parkingOf } from './parking.ts';
 import { loadResidents, type Resident } from './resident.ts';
 import type { Scene } from './scene.ts';
 import { type Stepped, stepWork } from './stepping.ts';
+import { checkStored } from './still-there.ts';
 import { stillWarm, type WarmActors } from './warming.ts';
 import { type EntryWork, entryWork, type Work, waitingWork } from './work.ts';
 
@@ -69,12 +71,14 @@ export class OpenShard implements EffectDoor {
   #staleTurns = 0;
   #hasWorked = false;
   #trimCursor = '0';
+  readonly #claimedAt: number;
   /** M5: steps go one at a time and are announced, up to whatever the ended process may have had in hand. */
   #singleFile: { readonly id: string; readonly crashed: boolean; readonly upTo: number } | undefined;
   #state: 'open' | 'draining' | 'closed' = 'open';
   #kick: () => void = () => undefined;
   #loop: Promise<void> = Promise.resolve();
   #stopTrimming: () => void = () => undefined;
+  #stopChecking: () => void = () => undefined;
 
   constructor(scene: Scene, doors: OpenShardDoors, shard: number, claimed: Claimed) {
     this.shard = shard;
@@ -83,6 +87,7 @@ export class OpenShard implements EffectDoor {
     this.#scene = scene;
     this.#doors = doors;
     this.#head = claimed.head;
+    this.#claimedAt = claimed.head;
     this.#read = claimed.below;
     if (claimed.tries >= singleFileAfterClaims || claimed.found > 0) {
       const upTo = positionOf(claimed.oldest) + IN_HAND_MAX;
@@ -131,6 +136,7 @@ export class OpenShard implements EffectDoor {
     this.#loop = this.#run();
     for (const [actor, { mode }] of this.#parked) if (mode !== 'parked') this.#resume(actor);
     this.#trimNext();
+    this.#checkNext();
   }
 
   /** The reader goes on above this position. */
@@ -201,6 +207,7 @@ export class OpenShard implements EffectDoor {
   #close(): void {
     this.#state = 'closed';
     this.#stopTrimming();
+    this.#stopChecking();
     this.#schedule.stop();
     this.#relay.abandon();
     this.#doors.effects.abandon(this);
@@ -425,6 +432,22 @@ export class OpenShard implements EffectDoor {
       if (this.#residents.size <= most) return;
       this.#residents.delete(actor);
     }
+  }
+
+  #checkNext(): void {
+    const { clock, batch } = this.#scene;
+    this.#stopChecking = clock.after(storedLookMs * (0.75 + clock.random() / 4), () => {
+      const belief = { token: this.token, head: this.#head, read: this.#read, claimedAt: this.#claimedAt };
+      checkStored(batch, this.keys, belief).then(
+        () => this.#state === 'open' && this.#checkNext(),
+        (error: unknown) => this.lose(error),
+      );
+    });
+  }
+
+  /** Lanes to a namespace whose server was away are compared with what it has (M3). */
+  compareLanes(to: string): void {
+    if (this.#state === 'open') this.#relay.compare(to);
   }
 
   #trimNext(): void {

@@ -2,9 +2,20 @@
 --
 -- KEYS   1 owner    2 inbox    3 journal    4 timers    5 rows    6 resumable
 -- ARGV   1 token read after the lock was granted ('' for none)    2 nonce    3 worker    4 least counter
---        5 clock reading or ''    6 outage in ms from which resume policies count
+--        5 clock reading or ''    6 outage in ms from which resume policies count    7 'again' from the process that has it, or ''
 -- Reply  {'CLAIMED', token, head, oldest or '', tries, found, reading, position below the first entry to read} | {'STALE', token}
+--        | {'DAMAGED', 'inbox' or 'journal'}: it is not what the shard's record says, and nothing was written
 -- Cost   O(1), and O(timers with a resume policy, at most 5,000) after an outage
+
+-- The last id that the inbox ever gave, whatever was trimmed since; -1 where there is no inbox.
+local function last_given(inbox)
+  local info = redis.pcall('XINFO', 'STREAM', inbox)
+  if info.err then return -1 end
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return place(info[i + 1]) end
+  end
+end
+
 local function claim(keys, args)
   local owner = redis.call('HMGET', keys[1], 'token', 'counter', 'line', 'group', 'oldest', 'tries', 'trying', 'found')
   if (owner[1] or '') ~= args[1] then return { 'STALE', owner[1] or '' } end
@@ -20,6 +31,11 @@ local function claim(keys, args)
     local line_head, _, line_read, line_parked, line_alive = parse_line(owner[3])
     head, read, parked, alive = tonumber(line_head), tonumber(line_read), line_parked, tonumber(line_alive)
   end
+  -- What was there and is gone is not made anew in silence: the first messages of a new inbox would pass for handled ones.
+  if head > 0 and #redis.call('XRANGE', keys[3], '0-' .. whole(head), '0-' .. whole(head)) == 0 then
+    return { 'DAMAGED', 'journal' }
+  end
+  if owner[4] and last_given(keys[2]) < read then return { 'DAMAGED', 'inbox' } end
   local counter = math.max(tonumber(owner[2] or '0'), tonumber(args[4])) + 1
   local token = whole(counter) .. ':' .. args[2]
 
@@ -37,9 +53,10 @@ local function claim(keys, args)
   local first = redis.call('XRANGE', keys[2], '(' .. below, '+', 'COUNT', 1)[1]
   local oldest = first and first[1] or ''
   local tries, found = 0, 0
+  local ended = args[7] == '' and 1 or 0 -- An owner that claims anew over its own token has not ended.
   if oldest ~= '' then
-    tries = oldest == owner[5] and tonumber(owner[6] or '0') + 1 or 1
-    if owner[7] == oldest then found = tonumber(owner[8] or '0') + 1 end
+    tries = oldest == owner[5] and tonumber(owner[6] or '0') + ended or 1
+    if owner[7] == oldest then found = tonumber(owner[8] or '0') + ended end
   end
 
   -- T1: an outage moves the timers that asked for it. `alive` is the last sign of an owner.

@@ -18,6 +18,7 @@ export type ClaimReply =
       /** The first entry to read lies above it. */
       readonly below: Position;
     }
+  | { readonly kind: 'damaged'; readonly what: string } // Inbox or journal is gone or lost its end: nobody may serve it.
   | { readonly kind: 'stale'; readonly token: string }; // Somebody claimed since the token was read: read again.
 
 export interface ClaimRequest {
@@ -27,6 +28,8 @@ export interface ClaimRequest {
   /** The new counter is above this one too: after a rewind the server may have forgotten higher ones (M3). */
   readonly floor: number;
   readonly reading: string;
+  /** The token read is this very process' own: whatever it was doing has not ended it (M5). */
+  readonly again?: boolean;
 }
 
 /** One round trip. After an unknown outcome: read the token again and claim again; the late copy then answers `stale` or is overtaken. */
@@ -34,9 +37,18 @@ export function claim(keys: ShardKeys, request: ClaimRequest): Call<ClaimReply> 
   return fcall(
     'claim',
     [keys.owner, keys.inbox, keys.journal, keys.timers, keys.rows, keys.resumable],
-    [request.expected, request.nonce, request.worker, request.floor, request.reading, outageMs],
+    [
+      request.expected,
+      request.nonce,
+      request.worker,
+      request.floor,
+      request.reading,
+      outageMs,
+      request.again === true ? 'again' : '',
+    ],
     ([word, first, head, oldest, tries, found, at, below]) => {
       if (word === 'STALE') return { kind: 'stale', token: first ?? '' };
+      if (word === 'DAMAGED') return { kind: 'damaged', what: first ?? '' };
       if (word !== 'CLAIMED') return unexpected('claim', word);
       return {
         kind: 'claimed',

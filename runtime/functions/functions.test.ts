@@ -88,7 +88,55 @@ t.test('the library is loaded once, never replaced, and another one under its na
   t.equal((await loadLibrary(second.redis)).hash, hash, 'a missing one is loaded');
 });
 
+t.test('no function of another library under our name is ever called: names end with the hash', async (t) => {
+  const { source, hash } = await library();
+  t.ok(functionName('commit').endsWith(hash.slice(0, 8)));
+  const other = await startRedis();
+  t.teardown(() => other.stop());
+  const second = await connect('writer', other.url);
+  t.teardown(() => second.close());
+  await second.redis.call('FUNCTION', 'LOAD', source.replaceAll(hash.slice(0, 8), '00000000'));
+  await t.rejects(
+    second.call('FCALL', (client) => client.call('FCALL', functionName('meta'), '0')),
+    { code: 'function-missing' },
+  );
+  await t.rejects(loadLibrary(second.redis), { code: 'library-differs' });
+});
+
 // --- L2, L3: claims and tokens -----------------------------------------------------------------------------------------
+
+t.test('L2: a claim makes no inbox and no journal anew where there was one, and writes nothing', async (t) => {
+  for (const stream of ['inbox', 'journal'] as const) {
+    const shard = await withActor();
+    const kept = `${shard.keys[stream]}:kept`;
+    await redis.rename(shard.keys[stream], kept);
+    const before = await shard.dump();
+    await t.rejects(shard.claim(), { message: `damaged: ${stream}` });
+    t.strictSame(await shard.dump(), before, `without its ${stream} nothing is written`);
+    await redis.rename(kept, shard.keys[stream]);
+    t.equal((await shard.claim()).kind, 'claimed', 'put back, it is claimed');
+  }
+});
+
+t.test('M5: an owner that claims anew over its own token is not counted as ended over the message', async (t) => {
+  const shard = new TrialShard(connection);
+  await shard.own();
+  const entry = await shard.accept(A, 'first');
+  await shard.own();
+  t.equal(await run(trying(shard.keys, shard.token, entry)), true);
+  t.match(await shard.claim({ again: true }), { kind: 'claimed', tries: 1, found: 0 }, 'it tries nothing any more');
+  shard.token = token((await redis.hget(shard.keys.owner, 'token')) ?? '');
+  t.equal(await run(trying(shard.keys, shard.token, entry)), true);
+  for (const [again, tries, found] of [
+    [false, 2, 1],
+    [true, 2, 1],
+    [false, 3, 2],
+  ] as const) {
+    const reply = await shard.claim({ again });
+    t.match(reply, { kind: 'claimed', tries, found }, again ? 'the same process' : 'another one');
+    shard.token = token(reply.token);
+  }
+});
 
 t.test('L2: a claim is compare-and-set on the token read after the lock was granted', async (t) => {
   const shard = new TrialShard(connection);

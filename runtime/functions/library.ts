@@ -4,7 +4,7 @@
 // `meta` function agrees; another hash under the same name stops the process.
 
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { OperatingError } from '../errors.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -12,37 +12,51 @@ import { serversOf } from '../redis/topology.ts';
 
 export const libraryName = 'emboss_v1';
 
-/** Full name of a function of this version at the server. */
-export const functionName = (name: string): string => `${libraryName}_${name}`;
-
 export interface Library {
   readonly source: string;
   readonly hash: string;
 }
 
-let assembled: Promise<Library> | undefined;
+/**
+ * Full name of a function of this version at the server. It ends with the hash of the library, so that no call is ever
+ * executed by another one that stands under the library's name.
+ */
+export const functionName = (name: string): string => `${libraryName}_${name}_${suffixOf(assembled().hash)}`;
 
-/** Reads and joins the sources: common first, the others by name. Cached per process. */
-export function library(): Promise<Library> {
-  assembled ??= assemble();
-  return assembled;
+let known: Library | undefined;
+
+/** Reads and joins the sources: common first, the others by name. Once per process. */
+function assembled(): Library {
+  known ??= assemble();
+  return known;
 }
 
-async function assemble(): Promise<Library> {
+export const library = async (): Promise<Library> => assembled();
+
+const SUFFIX_CHARS = 8;
+const suffixOf = (hash: string): string => hash.slice(0, SUFFIX_CHARS);
+
+function assemble(): Library {
   const here = new URL('./', import.meta.url);
-  const names = (await readdir(here)).filter((name) => name.endsWith('.lua')).sort();
+  const names = readdirSync(here)
+    .filter((name) => name.endsWith('.lua'))
+    .sort();
   if (!names.includes('common.lua')) {
     throw new OperatingError('library-missing', `no Lua sources in ${here.pathname}: build the project first`);
   }
   const ordered = ['common.lua', ...names.filter((name) => name !== 'common.lua')];
-  const parts = await Promise.all(ordered.map((name) => readFile(new URL(name, here), 'utf8')));
+  const parts = ordered.map((name) => readFileSync(new URL(name, here), 'utf8'));
   const body = parts.join('\n');
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
   // Each file keeps its locals to itself, so that two files may use one name; common is shared by all.
-  const blocks = parts.slice(1).map((part) => `do\n${part}\nend`);
+  const blocks = parts.slice(1).map((part) => `do\n${named(part, hash)}\nend`);
   const source = `#!lua name=${libraryName}\nlocal LIBRARY_HASH = '${hash}'\n${parts[0]}\n${blocks.join('\n')}\n`;
   return { source, hash };
 }
+
+/** The files register `emboss_v1_<name>`; at the server the name ends with the hash. */
+const named = (part: string, hash: string): string =>
+  part.replaceAll(new RegExp(`'(${libraryName}_[a-z]+)'`, 'g'), `'$1_${suffixOf(hash)}'`);
 
 /** For ConnectOptions: what a server needs that lacks our functions. */
 export const libraryFit = (server: Connection): Promise<Library> => loadLibrary(server.redis);
@@ -61,18 +75,18 @@ export async function loadLibrary(redis: Redis): Promise<Library> {
   let found = await loadedHash(redis);
   if (found === undefined) {
     await load(redis, wanted);
-    found = await loadedHash(redis);
+    found = await loadedHash(redis); // Still undefined: the library that has the name is without our functions.
   }
   if (found !== wanted.hash) {
     throw new OperatingError(
       'library-differs',
-      `Redis holds another ${libraryName} (hash ${String(found)}, ours ${wanted.hash}): finish the rolling upgrade, or drop it with FUNCTION DELETE ${libraryName} while no worker runs`,
+      `Redis holds another ${libraryName} (${found === undefined ? 'without our functions' : `hash ${String(found)}`}, ours ${wanted.hash}): finish the rolling upgrade, or drop it with FUNCTION DELETE ${libraryName} while no worker runs`,
     );
   }
   return wanted;
 }
 
-/** Undefined where there is no library under our name. */
+/** Undefined where our functions are not. */
 async function loadedHash(redis: Redis): Promise<unknown> {
   try {
     return await redis.call('FCALL', functionName('meta'), '0');
@@ -91,7 +105,7 @@ async function load(redis: Redis, wanted: Library): Promise<void> {
   try {
     await redis.call('FUNCTION', 'LOAD', wanted.source);
   } catch (error) {
-    if (wordsOf(error).includes('already exists')) return; // Somebody was quicker.
+    if (wordsOf(error).includes('already exists')) return; // Somebody was quicker, or another one has the name.
     if (wordsOf(error).startsWith('NOPERM')) {
       const words = `the function library ${libraryName} is not on the server and this Redis user may not load it: an operator runs \`emboss functions load\` first`;
       throw new OperatingError('library-missing', words, { cause: error });

@@ -6,7 +6,7 @@
 
 import { type Cancel, pause } from '../clock.ts';
 import type { Scene } from '../commit/scene.ts';
-import { command } from '../functions/call.ts';
+import { command, pairsOf } from '../functions/call.ts';
 import { type LaneRecord, type ReceiveReply, receive } from '../functions/receive.ts';
 import { type ActorId, namespace, positionOf, streamId, tokenCounter } from '../ids.ts';
 import { fieldsOf, type StreamEntry } from '../journal/entry.ts';
@@ -46,6 +46,7 @@ interface Lane {
 }
 
 const LANE_RETRY_MS = 200;
+const COMPARE_AGAIN_MS = 1_000;
 const LANE_AHEAD_MAX = 500; // Records a lane holds: the memory that an absent target may cost. The rest stays in Redis.
 const AHEAD_MAX = 200_000; // Positions read and not delivered, over all lanes: numbers only.
 
@@ -64,6 +65,7 @@ export class Relay {
   #reading = false;
   #state: 'open' | 'stopping' | 'closed' = 'open';
   #cancel: Cancel = () => undefined;
+  #cancelCompare: Cancel = () => undefined;
   #idle: () => void = () => undefined;
 
   constructor(scene: Scene, source: RelaySource, door: RelayDoor) {
@@ -76,6 +78,58 @@ export class Relay {
   start(deliveredTo: number): void {
     this.#read = deliveredTo;
     this.kick();
+    this.compare();
+  }
+
+  /**
+   * M3: a target that lost its tail does not ask for what it had. Goes on behind the last record that it has, on each lane with
+   * nothing on its way: what is sent there finds out by itself. At the start, and when a target's server was away.
+   */
+  compare(to?: string): void {
+    this.#compareAll(to).catch((error: unknown) => {
+      this.#scene.log.warn(
+        { shard: this.#source.shard, error: String(error) },
+        'lanes not compared, will be tried again',
+      );
+      this.#compareLater(to);
+    });
+  }
+
+  async #compareAll(to: string | undefined): Promise<void> {
+    const sent = await this.#scene.batch.run(command(['HGETALL', this.#source.keys.lanesOut], pairsOf));
+    const asked = sent.filter(([name]) => to === undefined || targetOf(name).namespace === to);
+    let isAway = false;
+    await Promise.all(
+      asked.map(async ([name, stamp]) => {
+        const { namespace: space, shard } = targetOf(name);
+        const target = this.#door.target(space);
+        isAway ||= target === undefined;
+        if (target === undefined || this.#isOnItsWay(name)) return;
+        const { lanesIn } = shardKeys(namespace(space), shard);
+        const last = await target.run(command(['HGET', lanesIn, name], (reply) => (reply as string | null) ?? ''));
+        if (last === stamp || this.#state !== 'open' || this.#isOnItsWay(name)) return;
+        const { followers, later } = await this.#following(name, last);
+        const missing = followers ?? later; // Both lost their tails: then what the source wrote since.
+        if (missing.length === 0 || this.#state !== 'open' || this.#isOnItsWay(name)) return;
+        this.#scene.log.error({ lane: name, last, sent: stamp }, 'M3: target rewound; what it lost is sent again');
+        const lane = this.#lanes.get(name) ?? newLane(name);
+        this.#lanes.set(name, lane);
+        lane.queue = missing.slice(0, LANE_AHEAD_MAX);
+        lane.shortFrom = missing[LANE_AHEAD_MAX]?.position;
+        for (const { position } of missing) this.#open.add(position);
+        this.#send(lane);
+      }),
+    );
+    if (isAway) this.#compareLater(to);
+  }
+
+  #compareLater(to: string | undefined): void {
+    if (this.#state === 'open') this.#cancelCompare = this.#scene.clock.after(COMPARE_AGAIN_MS, () => this.compare(to));
+  }
+
+  #isOnItsWay(name: string): boolean {
+    const lane = this.#lanes.get(name);
+    return lane !== undefined && (lane.sending || hasMore(lane));
   }
 
   /** There are new records. */
@@ -96,6 +150,7 @@ export class Relay {
   abandon(): void {
     this.#state = 'closed';
     this.#cancel();
+    this.#cancelCompare();
     this.#idle();
   }
 
@@ -175,10 +230,10 @@ export class Relay {
     while (this.#state === 'open') {
       if (lane.queue.length === 0 && lane.shortFrom !== undefined) await this.#refill(lane, lane.shortFrom);
       if (lane.queue.length === 0) return;
-      const [to, shard] = (lane.name.split('>')[1] ?? '').split(':');
-      const target = this.#door.target(to ?? '');
+      const { namespace: to, shard } = targetOf(lane.name);
+      const target = this.#door.target(to);
       if (target === undefined || !this.#source.mayWork()) return;
-      const keys = shardKeys(namespace(to ?? ''), Number(shard));
+      const keys = shardKeys(namespace(to), shard);
       const portion = lane.queue.slice(0, relayBatchMax);
       const replies = await Promise.all(
         portion.map((record) => target.run(receive(keys, record, this.#scene.reading()))),
@@ -299,6 +354,12 @@ const newLane = (name: string): Lane => ({
   stopped: false,
   reopenedAt: undefined,
 });
+
+/** `ord:7>dlv:3` leads to shard 3 of dlv. */
+function targetOf(lane: string): { readonly namespace: string; readonly shard: number } {
+  const [to = '', shard] = (lane.split('>')[1] ?? '').split(':');
+  return { namespace: to, shard: Number(shard) };
+}
 
 const hasMore = (lane: Lane): boolean => lane.queue.length > 0 || lane.shortFrom !== undefined;
 

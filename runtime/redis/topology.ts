@@ -94,9 +94,10 @@ export function clusterBatch(
 const ASKING: Call<void> = { command: ['ASKING'], durable: false, decode: () => undefined };
 const KEYLESS = new Set(['PING', 'TIME', 'WAIT']);
 
-/** The key that says where a call goes: FCALL and EVAL carry theirs behind their number, everything else carries it first. */
+/** The key that says where a call goes: FCALL carries it behind the number of keys, XINFO behind what is asked, everything else first. */
 export function keyOf({ command: [name, first, count, key] }: Call<unknown>): string | undefined {
   if (KEYLESS.has(name)) return undefined;
+  if (name === 'XINFO') return String(count);
   if (name !== 'FCALL') return String(first);
   return Number(count) === 0 ? undefined : String(key);
 }

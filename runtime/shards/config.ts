@@ -1,5 +1,6 @@
 // What a namespace decided at its first start and cannot change: shards, hash, time scale (L1, T2).
 
+import { type Clock, systemClock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
 import type { Namespace } from '../ids.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -14,15 +15,25 @@ export interface NamespaceConfig {
   readonly timeScale: number;
 }
 
+export interface RecordedConfig extends NamespaceConfig {
+  /** Drawn at the first start; '' where that was before marks were drawn. */
+  readonly founded: string;
+}
+
+/** Field of the configuration that is drawn at the first start: a namespace that was emptied and founded anew is another. */
+export const FOUNDED = 'founded';
+const FOUNDED_BYTES = 8;
+
 /**
  * Records the configuration at the first start, and compares at each later one. Throws OperatingError `config-mismatch`
- * naming both values. One round trip.
+ * naming both values. Resolves to what was drawn at the first start. One round trip.
  */
 export async function agreeConfig(
   connection: Connection,
   namespace: Namespace,
   config: NamespaceConfig,
-): Promise<void> {
+  clock: Clock = systemClock,
+): Promise<string> {
   if (!Number.isInteger(config.shards) || config.shards < 1 || config.shards > 16_384) {
     throw new OperatingError('bad-setting', `the number of shards is 1 … 16384, got ${config.shards}`);
   }
@@ -31,6 +42,7 @@ export async function agreeConfig(
   const recorded = await at(connection, key).call('namespace config', async (redis) => {
     const transaction = redis.multi(); // All fields or none: two first starts at once cannot mix.
     for (const [field, value] of Object.entries(wanted)) transaction.hsetnx(key, field, value);
+    transaction.hsetnx(key, FOUNDED, clock.nonce(FOUNDED_BYTES));
     const replies = await transaction.hgetall(key).exec();
     const [error, fields] = replies?.at(-1) ?? [new Error('the transaction was dropped'), undefined];
     if (error !== null) throw error;
@@ -44,12 +56,26 @@ export async function agreeConfig(
         `set it back to ${recorded[field]} (it cannot change while the namespace holds data)`,
     );
   }
+  return recorded[FOUNDED] ?? '';
+}
+
+/** A worker never serves, and a client never calls ready, what stands where its namespace was. */
+export const namespaceLost = (namespace: Namespace): OperatingError =>
+  new OperatingError(
+    'namespace-lost',
+    `namespace ${namespace} is gone from Redis: its configuration was deleted, or it was founded anew. Restore the data, then start again; see "Data is gone" in docs/operating.md`,
+  );
+
+/** The mark that the namespace bears now; undefined when it is gone. One round trip. */
+export async function readFounded(connection: Connection, namespace: Namespace): Promise<string | undefined> {
+  const key = namespaceKeys(namespace).config;
+  return (await at(connection, key).call('HGET config', (redis) => redis.hget(key, FOUNDED))) ?? undefined;
 }
 
 /** What the namespace has recorded; undefined before its first start. One round trip. */
-export async function readConfig(connection: Connection, namespace: Namespace): Promise<NamespaceConfig | undefined> {
+export async function readConfig(connection: Connection, namespace: Namespace): Promise<RecordedConfig | undefined> {
   const key = namespaceKeys(namespace).config;
   const fields = await at(connection, key).call('namespace config', (redis) => redis.hgetall(key));
   if (fields.shards === undefined) return undefined;
-  return { shards: Number(fields.shards), timeScale: Number(fields.timeScale ?? 1) };
+  return { shards: Number(fields.shards), timeScale: Number(fields.timeScale ?? 1), founded: fields[FOUNDED] ?? '' };
 }

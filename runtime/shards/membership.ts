@@ -18,6 +18,7 @@ import type { JsonObject } from '../json.ts';
 import type { Connection } from '../redis/connection.ts';
 import { namespaceKeys } from '../redis/keys.ts';
 import { serverIdentity } from '../redis/server.ts';
+import { FOUNDED } from './config.ts';
 import type { ShardLimits } from './limits.ts';
 import { createObserver, type Judgement, type Sign } from './liveness.ts';
 import type { ServerClock } from './server-clock.ts';
@@ -50,6 +51,8 @@ export interface Look {
   readonly members: readonly MemberView[];
   /** Text of the key that was read in the same breath *before* the members; null when it does not exist. */
   readonly assignment: string | null;
+  /** The namespace's mark, read with it; null when it is gone. */
+  readonly founded: string | null;
 }
 
 export interface Membership {
@@ -176,8 +179,8 @@ export function createMembership(options: MembershipOptions): Membership {
     const call = beat(keys, worker, prefix, text);
     const sentAt = clock.monotonic();
     // In this order: what the members are is then never older than the assignment it is compared with.
-    const [assignment, reply] = await connection.call('beat', async (redis) => {
-      const pipeline = redis.pipeline().get(keys.assignment);
+    const [assignment, founded, reply] = await connection.call('beat', async (redis) => {
+      const pipeline = redis.pipeline().get(keys.assignment).hget(keys.config, FOUNDED);
       const replies = await pipeline.call(...call.command).exec();
       return (replies ?? []).map(([error, value]) => {
         if (error !== null) throw error;
@@ -190,7 +193,7 @@ export function createMembership(options: MembershipOptions): Membership {
     serverClock.sample(answer.at, sentAt, receivedAt);
     const members = await judged(answer.entries, receivedAt);
     bury(members, answer.entries, receivedAt);
-    return { members, assignment: typeof assignment === 'string' ? assignment : null };
+    return { members, assignment: textOf(assignment), founded: textOf(founded) };
   }
 
   async function judged(texts: readonly (readonly [string, string])[], at: number): Promise<readonly MemberView[]> {
@@ -247,6 +250,8 @@ export function createMembership(options: MembershipOptions): Membership {
       ),
   };
 }
+
+const textOf = (reply: unknown): string | null => (typeof reply === 'string' ? reply : null);
 
 /** Which beat of which process: equal marks mean that nothing was heard in between. */
 export const markOf = (entry: MemberEntry | undefined): string =>

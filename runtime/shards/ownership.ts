@@ -17,6 +17,7 @@ import type { Connection } from '../redis/connection.ts';
 import { namespaceKeys, shardKeys } from '../redis/keys.ts';
 import { watchServers } from '../redis/server.ts';
 import { type Assignment, assignmentPrefix, parseAssignment, planAssignment } from './assignment.ts';
+import { namespaceLost } from './config.ts';
 import type { Hasher } from './hash.ts';
 import { createHoldings, type ShardHost, type ShardPhase } from './holdings.ts';
 import { checkLimits, SHARD_LIMITS, type ShardLimits } from './limits.ts';
@@ -57,6 +58,8 @@ export interface OwnershipOptions {
   readonly namespace: Namespace;
   readonly worker: WorkerId;
   readonly shards: number;
+  /** The mark of the namespace at the start (config.ts). Left out, the first look takes what is there. */
+  readonly founded?: string;
   readonly host: ShardHost;
   /** Its own, with the profile `writer`: heartbeats must not queue behind commits. The function library is loaded there. */
   readonly connection: Connection;
@@ -65,7 +68,7 @@ export interface OwnershipOptions {
   /** Closed by `leave` together with the leases, not the connection. */
   readonly masters: LockMasters;
   readonly hasher: Hasher;
-  /** Another process took this worker's id: everything was given up, and this process should end. */
+  /** Another process took this worker's id, or the namespace is gone: everything was given up, and this process should end. */
   readonly onDisplaced: (error: OperatingError) => void;
   /** 0 … 16, default 1: its share of the shards beside the others. 0 takes none. Otherwise OperatingError `bad-setting`. */
   readonly weight?: number;
@@ -109,6 +112,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   let lastBeat = 0;
   let lastLook = Number.NEGATIVE_INFINITY;
   let lastPeek = Number.NEGATIVE_INFINITY;
+  let { founded } = options;
   let leaving = false;
   let wasLeaving = false;
   let loop: Promise<void> = Promise.resolve();
@@ -172,6 +176,9 @@ export function createOwnership(options: OwnershipOptions): Ownership {
       const look = await membership.look();
       lastBeat = clock.monotonic();
       members = look.members;
+      founded ??= look.founded ?? '';
+      if ((look.founded ?? '') !== founded || (look.assignment === null && current !== undefined))
+        throw namespaceLost(namespace);
       current = parseAssignment(look.assignment, shards);
       const next = planAssignment({ ring, shards, current, members, by: worker, nonce: clock.nonce(NONCE_BYTES) });
       if (next === undefined || (await published(next))) return;
@@ -189,7 +196,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   }
 
   function troubled(error: unknown): void {
-    if (error instanceof OperatingError && error.code === 'worker-id-taken') {
+    if (error instanceof OperatingError && (error.code === 'worker-id-taken' || error.code === 'namespace-lost')) {
       stopped.abort();
       holdings.giveUp('displaced');
       options.onDisplaced(error);

@@ -82,7 +82,7 @@ async function listen(url: string, called: Set<string>, findings: Set<string>): 
 /** Keys of a command, for those that functions use. */
 function touched(command: string, args: readonly string[]): readonly string[] {
   if (command === 'TIME') return [];
-  if (command === 'XGROUP') return args.slice(1, 2);
+  if (command === 'XGROUP' || command === 'XINFO') return args.slice(1, 2);
   if (command === 'XREADGROUP') return args.slice(args.indexOf('STREAMS') + 1).slice(0, 1);
   if (command === 'DEL' || command === 'UNLINK') return args;
   return args.slice(0, 1);

@@ -1,12 +1,13 @@
 // The private server of tests and of `emboss up`: starts fast, keeps its data when asked to, and goes with its maker.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { pause, systemClock } from '../clock.ts';
+import { lastPart, mendTail } from './aof-tail.ts';
 import { askRedis } from './redis-probe.ts';
 import { findRedisServer, freePort, NoRedisServer, startRedis } from './redis-server.ts';
 
@@ -44,6 +45,33 @@ t.test('after kill it starts again on the same port with the data of a given fol
   await second.stop();
   t.ok(existsSync(dir));
 });
+
+t.test(
+  'C1: of a function that a power failure cut in the file nothing is kept, also at the second start',
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'emboss-redis-test-'));
+    t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+    const source = `#!lua name=two\nredis.register_function('two', function(keys, args)
+    redis.call('APPEND', keys[1], args[1])
+    redis.call('APPEND', keys[2], args[1])
+  end)`;
+    const call = (url: string, text: string) => askRedis(url, ['FCALL', 'two', '2', '{k}:1', '{k}:2', text]);
+    const first = await startRedis({ dir, args: ['--appendfsync', 'always'] });
+    await askRedis(first.url, ['FUNCTION', 'LOAD', source]);
+    await call(first.url, 'a');
+    await call(first.url, 'b');
+    await first.kill();
+    const file = lastPart(dir) ?? '';
+    truncateSync(file, readFileSync(file, 'latin1').lastIndexOf('{k}:2') + 2); // Inside the second command of the last call.
+    const second = await startRedis({ dir, args: ['--appendfsync', 'always'] });
+    await call(second.url, 'c');
+    await second.kill();
+    t.equal(mendTail(dir), 0, 'nothing unfinished is left');
+    const third = await startRedis({ dir });
+    t.same(await askRedis(third.url, ['MGET', '{k}:1', '{k}:2']), ['ac', 'ac'], 'both or none of each call');
+    await third.stop();
+  },
+);
 
 t.test('a server that cannot start says why', async (t) => {
   const blocker = createServer();

@@ -9,6 +9,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { pause, systemClock } from '../clock.ts';
+import { mendTail } from './aof-tail.ts';
 import { askRedis } from './redis-probe.ts';
 
 const START_MS_MAX = 60_000; // Loading a large append-only file counts as starting.
@@ -94,6 +95,7 @@ type Started =
 
 async function startOn(binary: string, port: number, options: RedisServerOptions): Promise<Started> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'emboss-redis-'));
+  mendTail(dir);
   const given = options.config === undefined ? serverArguments(dir, port) : [options.config];
   const child = launch(binary, [...given, ...(options.args ?? [])]);
   let words = '';

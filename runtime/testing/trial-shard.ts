@@ -33,9 +33,15 @@ export class TrialShard {
     this.#connection = connection;
   }
 
-  claim(more: { expected?: string; floor?: number; reading?: string; worker?: string } = {}): Promise<ClaimReply> {
-    const { expected = this.token, floor = 0, reading = '', worker = 'trial.1' } = more;
-    return this.#run(claim(this.keys, { expected, nonce: `n${++nonces}`, worker: workerId(worker), floor, reading }));
+  /** Rejects where the shard is damaged. */
+  async claim(
+    more: { expected?: string; floor?: number; reading?: string; worker?: string; again?: boolean } = {},
+  ): Promise<Exclude<ClaimReply, { kind: 'damaged' }>> {
+    const { expected = this.token, floor = 0, reading = '', worker = 'trial.1', again = false } = more;
+    const request = { expected, nonce: `n${++nonces}`, worker: workerId(worker), floor, reading, again };
+    const reply = await this.#run(claim(this.keys, request));
+    if (reply.kind === 'damaged') throw new Error(`damaged: ${reply.what}`);
+    return reply;
   }
 
   /** Claims and remembers token and head. */

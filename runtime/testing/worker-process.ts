@@ -56,6 +56,9 @@ export interface WorkerCounters extends Counters {
   readonly rssBytes: number;
   /** Timers, sockets and the like that keep its loop. */
   readonly handles: number;
+  /** What its wall clock shows, ms. Only trials that bend it ask. */
+  readonly wallClock: number;
+  readonly healthy: boolean;
 }
 
 const LINES_MAX = 100;
@@ -203,6 +206,8 @@ const countersOf = (worker: Host): WorkerCounters => ({
   residents: worker.residents(),
   rssBytes: process.memoryUsage.rss(),
   handles: process.getActiveResourcesInfo().length,
+  wallClock: systemClock.wall(),
+  healthy: worker.healthy(),
 });
 
 /** Keeps the loop busy: nothing else of this process runs meanwhile but its threads. */

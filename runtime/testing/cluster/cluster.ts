@@ -36,6 +36,10 @@ export interface ClusterOptions {
   readonly proxied?: boolean;
   /** Further arguments of the state servers, for example `['--appendfsync', 'always']`. */
   readonly serverArgs?: readonly string[];
+  /** `name:password` as whom workers log in. Default: the server's default user, as clients do. */
+  readonly workerUser?: string;
+  /** Called with each state server before anybody connects to it: to give it replicas. */
+  readonly prepared?: (server: ClusterServer) => Promise<void>;
   /** Of all proxies. Default: drawn. */
   readonly seed?: number;
 }
@@ -79,6 +83,7 @@ export class Cluster {
       for (const name of names) {
         const shared = options.servers === 'apart' ? undefined : spaces.values().next().value?.server;
         const server = shared ?? (await started(`state-${name}`, options.serverArgs));
+        if (shared === undefined) await options.prepared?.(server);
         const client = await connect(clientOptions(options, name, server.url));
         spaces.set(name, { name, server, client, numbered: 0 });
       }
@@ -156,8 +161,10 @@ export class Cluster {
     space.numbered += 1;
     const id = `${namespace}.${space.numbered}`;
     const proxies = await this.#proxies();
-    const urlOf = (server: ClusterServer): string => proxies.get(server)?.url ?? server.url;
-    const { module, given, limits, durability, timeScale } = this.#options;
+    const { module, given, limits, durability, timeScale, workerUser } = this.#options;
+    const login = workerUser === undefined ? 'redis://' : `redis://${workerUser}@`;
+    const urlOf = (server: ClusterServer): string =>
+      (proxies.get(server)?.url ?? server.url).replace('redis://', login);
     const others = [...this.#spaces.values()].filter(({ name }) => name !== namespace);
     const host = {
       namespace,

@@ -69,7 +69,7 @@ export const functionMutants: readonly Mutant[] = [
     law: 'M5',
     why: 'an entry that was being tried when its owner ended is told to the next',
     file: 'runtime/functions/claim.lua',
-    find: "    if owner[7] == oldest then found = tonumber(owner[8] or '0') + 1 end\n",
+    find: "    if owner[7] == oldest then found = tonumber(owner[8] or '0') + ended end\n",
     replace: '',
     tests,
   },

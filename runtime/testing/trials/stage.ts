@@ -1,6 +1,7 @@
 // The stage of one trial: its seed, its cluster, its load, what is measured and what was found. Ended with the trial.
 //
 // The usual course: `cluster`, `load`, faults, `finish`, which ends the load, waits until everything has settled, and audits.
+// A trial of several set-ups does that several times: each `cluster` has a history and a ledger of its own.
 
 import { readFileSync } from 'node:fs';
 import type { Client } from '../../client.ts';
@@ -52,13 +53,16 @@ export class Stage {
   readonly seed: number;
   /** Decides where and when faults strike. Load draws from generators of its own. */
   readonly random: Random;
-  readonly recorder = new HistoryRecorder();
+  recorder = new HistoryRecorder();
   readonly measures: Measure[] = [];
   readonly reasons: string[] = [];
   readonly invariants = new Map<InvariantId, InvariantVerdict>();
   readonly #options: StageOptions;
   readonly #ends: (() => Promise<unknown>)[] = [];
-  readonly #loads: StageLoad[] = [];
+  #loads: StageLoad[] = [];
+  /** Of the clusters before the present one. */
+  readonly #pastLoads: StageLoad[] = [];
+  #clusters = 0;
   #violations = 0;
   #before: Reading = {};
   #partner: ClusterServer | undefined;
@@ -85,9 +89,12 @@ export class Stage {
   /** Three workers that host the tally chart, whose partner keeps its ledger on a server of its own. Ends with the trial. */
   async cluster(options: Partial<ClusterOptions> = {}): Promise<Cluster> {
     this.#partner ??= await this.#startPartner();
+    this.#clusters += 1;
+    this.#pastLoads.push(...this.#loads.splice(0));
+    this.recorder = new HistoryRecorder();
     const cluster = await Cluster.start({
       module: new URL('../trial-chart.js', import.meta.url).href,
-      given: { url: this.#partner.url, ledger: LEDGER },
+      given: { url: this.#partner.url, ledger: this.#ledger },
       seed: this.seed,
       ...options,
     });
@@ -134,25 +141,35 @@ export class Stage {
     const ledger = await this.ledger();
     this.#keep(cluster, ledger);
     const report = await auditCluster({ cluster, recorder, loads, ledger, before, allowances });
-    this.evidence.set('audit', () => report);
-    for (const [id, verdict] of verdictsOf(report)) this.invariants.set(id, verdict);
+    this.evidence.set(`audit-${this.#clusters}`, () => report);
+    for (const [id, verdict] of verdictsOf(report)) this.invariants.set(id, together(this.invariants.get(id), verdict));
     for (const { invariant, where, words } of report.violations) this.violated(`${invariant}: ${where}: ${words}`);
     return report;
   }
 
   /** What is written down when something did not hold. */
   #keep(cluster: Cluster, ledger: readonly LedgerAct[]): void {
-    this.evidence.set('history', () => this.recorder.history);
-    this.evidence.set('ledger', () => ledger);
+    const { history } = this.recorder;
+    const number = this.#clusters;
+    this.evidence.set(`history-${number}`, () => history);
+    this.evidence.set(`ledger-${number}`, () => ledger);
     for (const { subscriber, namespace } of this.#loads)
-      this.evidence.set(`journal-${namespace}`, () => subscriber.entries);
-    this.evidence.set('logs', () => cluster.workers.map(({ id, lines }) => ({ id, lines })));
+      this.evidence.set(`journal-${number}-${namespace}`, () => subscriber.entries);
+    this.evidence.set(`logs-${number}`, () => cluster.workers.map(({ id, lines }) => ({ id, lines })));
   }
 
-  /** Everything the partner was asked, oldest first. */
+  get #ledger(): string {
+    return `${LEDGER}-${this.#clusters}`;
+  }
+
+  /** Everything the partner was asked by the present cluster, oldest first. */
   async ledger(): Promise<readonly LedgerAct[]> {
     if (this.#partner === undefined) return [];
-    const rows = (await askRedis(this.#partner.url, ['LRANGE', LEDGER, '0', '-1'], 10_000)) as readonly RedisReply[];
+    const rows = (await askRedis(
+      this.#partner.url,
+      ['LRANGE', this.#ledger, '0', '-1'],
+      10_000,
+    )) as readonly RedisReply[];
     return rows.map((row) => JSON.parse(String(row)) as LedgerAct); // As trial-chart.ts notes them.
   }
 
@@ -199,7 +216,7 @@ export class Stage {
 
   get counts(): Counts {
     const sum: Counts = { ok: 0, refused: 0, rejected: 0, unknown: 0 };
-    for (const { load } of this.#loads)
+    for (const { load } of [...this.#pastLoads, ...this.#loads])
       for (const word of Object.keys(sum) as (keyof Counts)[]) sum[word] += load.counts[word];
     return sum;
   }
@@ -223,6 +240,17 @@ export class Stage {
     this.#ends.push(() => partner.close());
     return partner;
   }
+}
+
+/** The verdicts of two clusters of one trial. */
+function together(one: InvariantVerdict | undefined, other: InvariantVerdict): InvariantVerdict {
+  if (one === undefined || 'notLookedAt' in one) return other;
+  if ('notLookedAt' in other) return one;
+  return {
+    checked: one.checked + other.checked,
+    violations: one.violations + other.violations,
+    undecided: one.undecided + other.undecided,
+  };
 }
 
 /** Monotonic ms since `since`. */

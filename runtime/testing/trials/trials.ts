@@ -5,10 +5,20 @@ import { zombieOwner } from './02-zombie-owner.ts';
 import { stalledLoop } from './03-stalled-loop.ts';
 import { allFrozen } from './04-all-frozen.ts';
 import { lockLost } from './06-lock-lost.ts';
+import { lockMasters } from './07-lock-masters.ts';
+import { wallClock } from './08-wall-clock.ts';
+import { killedRedis } from './10-killed-redis.ts';
+import { powerLoss } from './11-power-loss.ts';
 import { lostReplies } from './12-lost-replies.ts';
 import { delaysRepeats } from './13-delays-repeats.ts';
 import { frozenRedis } from './14-frozen-redis.ts';
 import { partitionedWorker } from './16-partitioned-worker.ts';
+import { failover } from './17-failover.ts';
+import { diskFull } from './19-disk-full.ts';
+import { memoryFull } from './22-memory-full.ts';
+import { deletedData } from './23-deleted-data.ts';
+import { functionLibrary } from './24-function-library.ts';
+import { aclDrift } from './25-acl-drift.ts';
 import { rebalanceStorm } from './29-rebalance-storm.ts';
 import type { Trial } from './trial.ts';
 
@@ -18,9 +28,19 @@ export const trials: readonly Trial[] = [
   stalledLoop,
   allFrozen,
   lockLost,
+  lockMasters,
+  wallClock,
+  killedRedis,
+  powerLoss,
   lostReplies,
   delaysRepeats,
   frozenRedis,
   partitionedWorker,
+  failover,
+  diskFull,
+  memoryFull,
+  deletedData,
+  functionLibrary,
+  aclDrift,
   rebalanceStorm,
 ];
