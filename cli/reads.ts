@@ -49,6 +49,7 @@ export function withPatientReads(client: Client, pauseMs?: number): Client {
     journal: patient('a journal', client.journal),
     stored: patient('a snapshot', client.stored),
     getRecord: patient('a record', client.getRecord),
+    leftovers: patient('what is on its way', client.leftovers),
     shardViews: patient('the shards', client.shardViews),
     workerViews: patient('the workers', client.workerViews),
     parked: patient('the parked actors', client.parked),

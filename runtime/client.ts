@@ -73,6 +73,28 @@ export interface ShardView {
   readonly claimedAt: number;
 }
 
+/** What is still on its way in a shard, counted in Redis. */
+export interface ShardLeftovers {
+  readonly shard: number;
+  /** The consumer group that the last claim made; undefined when nobody ever claimed the shard. */
+  readonly group: string | undefined;
+  /** All groups of the inbox, with the entries delivered to them and not acknowledged. */
+  readonly groups: readonly { readonly name: string; readonly pending: number }[];
+  /** Inbox entries that the group has not read. */
+  readonly unread: number;
+  /** Messages accepted and not handled: as the shard's counter has it, and as the counters of its actors add up to (M1). */
+  readonly backlog: number;
+  readonly open: number;
+  /** Due times of timers and effects; rows of timers; open effects; effects with an attempt noted. */
+  readonly due: number;
+  readonly rows: number;
+  readonly effects: number;
+  readonly attempts: number;
+  /** Lane → `token|n` of the last record received, and of the last one written (M3). */
+  readonly lanesIn: Readonly<Record<string, string>>;
+  readonly lanesOut: Readonly<Record<string, string>>;
+}
+
 export interface WorkerView {
   readonly worker: string;
   readonly state: 'alive' | 'suspect' | 'dead';
@@ -157,6 +179,8 @@ export interface Client {
   stored(actor: ActorId): Promise<string | undefined>;
   /** Ids of all actors of a shard, for auditors. */
   actorsOf(shard: number): AsyncIterable<ActorId>;
+  /** What is still on its way, shard by shard, for auditors. About two round trips per shard and one per 500 actors. */
+  leftovers(): Promise<readonly ShardLeftovers[]>;
 
   /** GCRA: `allowed` or how long to wait. `rate` per `perMs`, bursts up to `burst`. One round trip. */
   limit(

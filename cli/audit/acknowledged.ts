@@ -1,63 +1,28 @@
-// I1: what a client was told against what the journals have. An answer the client got must have been committed, as told.
+// The log of what a client of the API was told: read from its file, and turned into operations that I1 can look up.
 
-import type { JournalEntry } from '../../runtime/messages.ts';
+import type { Operation, Outcome } from '../../runtime/testing/index.ts';
 import type { Ack } from './evidence.ts';
-import type { Findings } from './findings.ts';
-
-/** Entries that answered a caller, by actor: what acknowledgements are looked up in. */
-export type Answered = ReadonlyMap<string, readonly JournalEntry[]>;
-
-export function answeredEntries(entries: Iterable<JournalEntry>): Answered {
-  const byActor = new Map<string, JournalEntry[]>();
-  for (const entry of entries) {
-    if (entry.actor === undefined || entry.answer === undefined) continue;
-    const own = byActor.get(entry.actor);
-    if (own === undefined) byActor.set(entry.actor, [entry]);
-    else own.push(entry);
-  }
-  return byActor;
-}
 
 /**
- * Each acknowledgement with 2xx has a step of that version that answered applied; each refusal an entry that answered
- * refused; and two commands never share a step. Acknowledgements without a version are not about one actor's step.
+ * The acknowledgements that are about a step of an actor: 2xx with a version is applied, 409 with one is refused. The log has
+ * no time of the request and no message id, so they say nothing about the order of operations.
  */
-export function checkAcks(acks: readonly Ack[], answered: Answered, findings: Findings): void {
-  const takenBy = new Map<string, string>();
-  for (const ack of acks) {
-    const { actor, status, version } = ack;
-    const isApplied = status >= 200 && status < 300;
-    const isRefused = status === 409;
-    if (version === undefined || !(isApplied || isRefused)) continue;
-    findings.looked('I1');
-    const kind = isApplied ? 'applied' : 'refused';
-    const entry = answered.get(actor)?.find((one) => fits(one, ack, kind));
-    if (entry === undefined) {
-      const said = `${ack.scope} (key ${ack.key}, ${ack.at}) was answered ${status} with version ${version}`;
-      findings.violated('I1', actor, `${said}, and no entry of the journal says so`);
-    } else if (isApplied) {
-      checkAlone(takenBy, entry, ack, findings);
-    }
-  }
+export function operationsOf(acks: readonly Ack[]): readonly Operation[] {
+  return acks.flatMap((ack) => {
+    const outcome = outcomeOf(ack);
+    if (outcome === undefined) return [];
+    const { actor, scope, key, at } = ack;
+    const returnedAt = Date.parse(at) || 0;
+    const command = `${scope} ${key}`;
+    return [{ actor, process: scope, kind: 'command', command, invokedAt: returnedAt, returnedAt, outcome }];
+  });
 }
 
-function fits({ answer }: JournalEntry, { version, counter }: Ack, kind: 'applied' | 'refused'): boolean {
-  if (answer?.kind !== kind || answer.version !== version) return false;
-  return counter === undefined || answer.counter === counter;
-}
-
-/** A step stands for one command: the same answer under two keys means that one of them was not carried out. */
-function checkAlone(takenBy: Map<string, string>, entry: JournalEntry, ack: Ack, findings: Findings): void {
-  const step = `${entry.actor}:${entry.sequence}`;
-  const command = `${ack.scope} ${ack.key}`;
-  const other = takenBy.get(step);
-  if (other !== undefined && other !== command)
-    findings.violated(
-      'I1',
-      ack.actor,
-      `version ${ack.version} was given as the answer to "${other}" and to "${command}"`,
-    );
-  takenBy.set(step, command);
+function outcomeOf({ status, version, counter }: Ack): Outcome | undefined {
+  if (version === undefined) return undefined;
+  const owner = counter === undefined ? {} : { counter };
+  if (status >= 200 && status < 300) return { kind: 'applied', version, ...owner };
+  return status === 409 ? { kind: 'refused', version, ...owner } : undefined;
 }
 
 /** Reads a log of acknowledgements, one JSON object a line. Throws with the number of a line that is none. */

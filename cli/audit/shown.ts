@@ -8,22 +8,23 @@ const RED = 31;
 const GREEN = 32;
 
 export function shownAudit(report: AuditReport, colour = isColourful()): string {
-  const mark = (checked: number, violations: number): string => {
+  const mark = (checked: number, violations: number, undecided: number): string => {
     if (violations > 0) return painted(`${violations} violated`, RED, colour);
+    if (undecided > 0) return painted(`${undecided} not decided`, RED, colour);
     return checked === 0 ? 'nothing to check' : painted('holds', GREEN, colour);
   };
-  const rows = report.invariants.map(({ id, title, checked, unit, violations }) => [
+  const rows = report.invariants.map(({ id, title, checked, unit, violations, undecided }) => [
     id,
     title,
     `${checked} ${unit}`,
-    mark(checked, violations),
+    mark(checked, violations, undecided),
   ]);
   const { actors, entries, claims, refused } = report.counts;
   const lines = [
     table({ head: ['', 'invariant', 'checked', ''], rows }, colour).trimEnd(),
     `${actors} actors, ${entries} journal entries (${claims} claims, ${refused} refusals)`,
   ];
-  for (const { invariant, where, words } of report.violations.slice(0, SHOWN_MAX))
+  for (const { invariant, where, words } of [...report.violations, ...report.undecided].slice(0, SHOWN_MAX))
     lines.push(`  ${invariant} ${where}: ${words}`);
   const more = report.violations.length - SHOWN_MAX;
   if (more > 0) lines.push(`  … and ${more} more (--json has the first 20 of each)`);

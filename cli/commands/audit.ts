@@ -16,7 +16,9 @@ interface AuditOptions {
 
 export function auditCommand(): Command {
   return new Command('audit')
-    .description('Check that nothing was lost, doubled or reordered: I1 to I4 and I6.')
+    .description(
+      'Check that nothing was lost, doubled or reordered: I1 to I4, I6, and of I8 what can be seen of a running system.',
+    )
     .option('--acks <file>', 'log of acknowledged commands, as `emboss demo --acks` writes it')
     .option('--no-ledger', 'do not ask the partners what happened there')
     .option('--json', 'the report as JSON')

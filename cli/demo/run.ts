@@ -214,7 +214,7 @@ function stagesOf({ contexts }: Evidence, played: readonly Played[], timeScale: 
   const shards = contexts.flatMap((context) => context.shards);
   const deliveries = new Map<string, string[]>();
   for (const { actor, view } of shards.flatMap((shard) => shard.actors)) {
-    if (view.machine !== 'delivery') continue;
+    if (view?.machine !== 'delivery') continue;
     const orderId = String(view.context.orderId);
     deliveries.set(orderId, [...(deliveries.get(orderId) ?? []), actor]);
   }

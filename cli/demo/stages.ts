@@ -2,7 +2,7 @@
 
 import { build } from 'hdr-histogram-js';
 import type { JournalEntry } from '../../runtime/messages.ts';
-import { entriesByActor } from '../audit/journals.ts';
+import { entriesByActor } from '../../runtime/testing/index.ts';
 
 export const stageNames = [
   'screening',

@@ -19,6 +19,7 @@ import { createServerClock, type ServerClock, sampleServerClock } from '../shard
 import { derivedId, keyedDigest } from './digest.ts';
 import { fleet } from './fleet.ts';
 import { intake } from './intake.ts';
+import { leftovers } from './leftovers.ts';
 import { operations } from './operations.ts';
 import { actorsOf, history, inState, journal, population, type ReadDoors, readActor, storedText } from './reads.ts';
 import { records } from './records.ts';
@@ -94,6 +95,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     journal: (shard, after, limit) => journal(doors, shard, after, limit),
     stored: (actor) => storedText(doors, actor),
     actorsOf: (shard) => actorsOf(doors, shard),
+    ...leftovers(doors),
     ...records(batch, names),
     ...operations(doors, fleet(batch, names, clock)),
     redrive: (actor, by) => door.control(actor, 'redrive', by, `redrive:${clock.nonce(8)}`),

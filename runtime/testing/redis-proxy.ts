@@ -1,94 +1,118 @@
-// A proxy between a client and a Redis server that loses what it is told to lose: a reply after its command was executed,
-// or a command that is held back and arrives later. Loopback, one server, no delays of its own.
+// A proxy between clients and one Redis server that understands what passes: it loses, delays, repeats and holds back whole
+// requests and replies by rule, cuts, and stands still. Loopback, plain TCP.
+//
+// It speaks no command of its own: what passes is cut into frames (RESP2 or RESP3, whatever the client asked for with
+// HELLO) and handed on byte by byte as it came, in order per connection. Memory is bounded: 8 MB per direction and
+// connection, then the sender is no longer read; 64 MB for one frame.
 
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { askRedis, type RedisReply } from './redis-probe.ts';
+import { connect, createServer, type Server } from 'node:net';
+import { systemClock } from '../clock.ts';
+import { seeded } from './oracle.ts';
+import { type FaultRule, FaultRules, type HeldCommand, type StandingRule } from './proxy/fault-rules.ts';
+import { wordsOf } from './proxy/frames.ts';
+import { type Tap, type Way, Wire } from './proxy/wire.ts';
+import { askRedis } from './redis-probe.ts';
+
+export type { Fault, FaultRule, HeldCommand, Span, StandingRule } from './proxy/fault-rules.ts';
+export type { Tap, Way } from './proxy/wire.ts';
 
 export interface RedisProxy {
   readonly url: string;
-  /** The next request that contains `text` is executed, its reply never arrives, and its connection is cut. */
+  /** Connections open through it now. */
+  readonly connections: number;
+  /** From now on requests that match meet the fault; of several rules the first that matches decides. */
+  addRule(rule: FaultRule): StandingRule;
+  /** No rule is left. What stands still or is cut stays so. */
+  clearRules(): void;
+  /** From now on `tap` sees every reply with its request, those that are lost or swallowed, too. Returns how to end it. */
+  tap(tap: Tap): () => void;
+  /** The next request that contains `text` in a word is executed, its reply never arrives, and its connection is cut. */
   loseReplyOf(text: string): Promise<void>;
-  /** The next request that contains `text` does not arrive, and its connection is cut. `deliver` sends that command on, late. */
+  /** The next request that contains `text` in a word does not arrive, and its connection is cut. */
   holdBack(text: string): Promise<HeldCommand>;
-  /** Cuts all connections, and refuses new ones until `join`. */
-  part(): void;
-  join(): void;
+  /** Cuts all connections, and refuses new ones until `heal`. What was under way is lost. */
+  cut(): void;
+  /**
+   * All sockets stay open and nothing passes that way, on new connections too, until `heal`; then what was sent meanwhile
+   * arrives, late, also from clients that have gone: a partition as TCP sees it. Default `both`.
+   */
+  halfOpen(way?: Way): void;
+  /** Connections are taken again, and what stood still goes on. Rules stay. */
+  heal(): void;
+  /** Cuts everything and listens no more. Safe to call twice. */
   close(): Promise<void>;
 }
 
-export interface HeldCommand {
-  readonly command: readonly string[];
-  deliver(): Promise<RedisReply>;
+export interface RedisProxyOptions {
+  /** Of the generator behind `chance` and spans. Default: drawn; print it to play it again. */
+  readonly seed?: number;
 }
 
-interface Trap {
-  readonly text: string;
-  readonly forward: boolean;
-  readonly sprung: (request: Buffer) => void;
-}
+/** Listens on a free loopback port in front of the server at `port`; `url` is where held commands are delivered. */
+export async function startRedisProxy(
+  target: { readonly url: string; readonly port: number },
+  options: RedisProxyOptions = {},
+): Promise<RedisProxy> {
+  const rules = new FaultRules(seeded(options.seed ?? Math.floor(systemClock.random() * 2 ** 32)));
+  const wires = new Set<Wire>();
+  const taps = new Set<Tap>();
+  let isCut = false;
+  let still: Way | undefined;
 
-/** Listens on a free loopback port in front of the server at `port`. */
-export async function startRedisProxy(target: { readonly url: string; readonly port: number }): Promise<RedisProxy> {
-  const pairs = new Map<Socket, Socket>();
-  let trap: Trap | undefined;
-  let parted = false;
-
+  const hold = (request: Buffer): HeldCommand => {
+    const command = wordsOf(request);
+    return { command, deliver: () => askRedis(target.url, command) };
+  };
   const server = createServer((near) => {
-    if (parted) return void near.destroy();
+    if (isCut) return void near.on('error', () => undefined).destroy();
     const far = connect(target.port, '127.0.0.1');
-    pairs.set(near, far);
-    let deaf = false;
-    const cut = (): void => {
-      pairs.delete(near);
-      near.destroy();
-      far.destroy();
-    };
-    for (const socket of [near, far]) socket.setNoDelay(true).on('error', cut).on('close', cut);
-    near.on('data', (chunk) => {
-      if (trap === undefined || !chunk.includes(trap.text)) return void far.write(chunk);
-      const { forward, sprung } = trap;
-      trap = undefined;
-      deaf = true;
-      if (!forward) {
-        sprung(chunk);
-        return cut();
-      }
-      far.once('data', () => {
-        sprung(chunk); // The reply is here, so the command was executed.
-        cut();
-      });
-      far.write(chunk);
-    });
-    far.on('data', (chunk) => void (deaf || near.write(chunk)));
+    const wire = new Wire(near, far, { rules, hold, taps });
+    wires.add(wire);
+    if (still !== undefined) wire.stand(still);
+    let open = 2;
+    for (const socket of [near, far]) socket.on('close', () => --open === 0 && wires.delete(wire));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-
-  const set = (text: string, forward: boolean): Promise<Buffer> =>
-    new Promise((resolve) => {
-      trap = { text, forward, sprung: resolve };
-    });
   const cutAll = (): void => {
-    for (const [near, far] of pairs) {
-      near.destroy();
-      far.destroy();
-    }
+    for (const wire of wires) wire.cut();
   };
+  const contains =
+    (text: string) =>
+    (words: readonly string[]): boolean =>
+      words.some((word) => word.includes(text));
+
   return {
     url: `redis://127.0.0.1:${portOf(server)}`,
-    loseReplyOf: (text) => set(text, true).then(() => undefined),
-    async holdBack(text) {
-      const command = commandsOf(await set(text, false)).find((words) => words.some((word) => word.includes(text)));
-      if (command === undefined) throw new Error(`the request with ${text} came in pieces`);
-      return { command, deliver: () => askRedis(target.url, command) };
+    get connections() {
+      return wires.size;
     },
-    part() {
-      parted = true;
+    addRule: (rule) => rules.add(rule),
+    clearRules: () => rules.clear(),
+    tap(tap) {
+      taps.add(tap);
+      return () => taps.delete(tap);
+    },
+    loseReplyOf: (text) => rules.add({ of: contains(text), times: 1, fault: { kind: 'lose-reply' } }).happened(),
+    async holdBack(text) {
+      const rule = rules.add({ of: contains(text), times: 1, fault: { kind: 'hold' } });
+      await rule.happened();
+      return rule.held[0] as HeldCommand; // It has happened, so one is held.
+    },
+    cut() {
+      isCut = true;
       cutAll();
     },
-    join() {
-      parted = false;
+    halfOpen(way = 'both') {
+      still = way;
+      for (const wire of wires) wire.stand(way);
+    },
+    heal() {
+      isCut = false;
+      still = undefined;
+      for (const wire of wires) wire.go();
     },
     async close() {
+      isCut = true;
       cutAll();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
@@ -96,26 +120,3 @@ export async function startRedisProxy(target: { readonly url: string; readonly p
 }
 
 const portOf = (server: Server): number => (server.address() as { readonly port: number }).port; // Listening on TCP.
-
-/** The commands of a request: arrays of bulk strings, as every client sends them. */
-function commandsOf(request: Buffer): readonly (readonly string[])[] {
-  const commands: string[][] = [];
-  let at = 0;
-  const line = (): string => {
-    const end = request.indexOf('\r\n', at);
-    if (end < 0) throw new Error('the request ended early');
-    const text = request.toString('utf8', at, end);
-    at = end + 2;
-    return text;
-  };
-  while (at < request.length) {
-    const words: string[] = [];
-    for (let left = Number(line().slice(1)); left > 0; left -= 1) {
-      const length = Number(line().slice(1));
-      words.push(request.toString('utf8', at, at + length));
-      at += length + 2;
-    }
-    commands.push(words);
-  }
-  return commands;
-}

@@ -5,13 +5,14 @@
 // ends as a real worker does: SIGTERM drains and exits with 0 (L4); when its parent is gone, it goes too.
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../clock.ts';
 import type { Counters } from '../commit/scene.ts';
 import type { Hosted } from '../hosting.ts';
 import type { JsonObject } from '../json.ts';
-import { type HostOptions, host } from '../worker.ts';
+import { type Host, type HostOptions, host } from '../worker.ts';
 import type { CrashPoint } from './crash-points.ts';
+import { isStopped } from './process-state.ts';
 import { waitUntil } from './waiting.ts';
 
 export interface WorkerProcessOptions {
@@ -33,7 +34,10 @@ export interface WorkerProcess {
   readonly exited: Promise<number | NodeJS.Signals>;
   /** What it wrote to its log and to stderr, newest last, at most 100 lines. */
   readonly lines: readonly string[];
-  counters(): Promise<Counters & { readonly shards: readonly number[] }>;
+  /** Answered by its event loop: waits while it is frozen or stalled, and rejects when it ends. */
+  counters(): Promise<WorkerCounters>;
+  /** Its event loop stands still for `ms`, as in a long computation. Resolves when it has begun. At most 60,000. */
+  stall(ms: number): Promise<void>;
   /** Linux: true while it is stopped by a signal. */
   isFrozen(): boolean;
   /** SIGTERM, and how it ended. */
@@ -43,7 +47,17 @@ export interface WorkerProcess {
   thaw(): void;
 }
 
+/** What a worker has done, what it holds, and what it costs. */
+export interface WorkerCounters extends Counters {
+  readonly shards: readonly number[];
+  readonly residents: number;
+  readonly rssBytes: number;
+  /** Timers, sockets and the like that keep its loop. */
+  readonly handles: number;
+}
+
 const LINES_MAX = 100;
+const STALL_MS_MAX = 60_000;
 const OWN_FILE = fileURLToPath(import.meta.url);
 const CHILD = 'emboss-worker-process';
 
@@ -80,23 +94,19 @@ function verbs(child: ChildProcess, exited: Promise<number | NodeJS.Signals>, li
     void exited.then((how) => reject(new Error(`the worker ended with ${how} before it joined: ${lines.join('\n')}`)));
   });
   ready.catch(() => undefined); // Whoever does not wait for it does not want to hear of it.
-  const isFrozen = (): boolean => / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/\(.*\)/, ''));
+  const isFrozen = (): boolean => isStopped(child.pid ?? 0);
+  const ask = questionsTo(child, exited);
   return {
     pid: child.pid ?? 0,
     ready,
     exited,
     lines,
     isFrozen,
-    counters: () =>
-      new Promise((resolve, reject) => {
-        const listen = (told: unknown): void => {
-          if (typeof told !== 'object' || told === null) return;
-          child.off('message', listen);
-          resolve(told as Counters & { readonly shards: readonly number[] }); // The only object a child sends.
-        };
-        child.on('message', listen);
-        child.send('counters', (error) => error && reject(error));
-      }),
+    counters: async () => (await ask({ what: 'counters' })) as WorkerCounters, // As the child below answers it.
+    async stall(ms) {
+      if (!(ms >= 0 && ms <= STALL_MS_MAX)) throw new TypeError(`a stall takes 0 to ${STALL_MS_MAX} ms, not ${ms}`);
+      await ask({ what: 'stall', ms });
+    },
     stop() {
       child.kill('SIGTERM');
       return exited;
@@ -111,6 +121,35 @@ function verbs(child: ChildProcess, exited: Promise<number | NodeJS.Signals>, li
     },
     thaw: () => void child.kill('SIGCONT'),
   };
+}
+
+interface Question {
+  readonly what: 'counters' | 'stall';
+  readonly ms?: number;
+}
+
+/** Answers come by number, in whatever order. Rejects when the child is gone. */
+function questionsTo(child: ChildProcess, exited: Promise<unknown>): (question: Question) => Promise<unknown> {
+  const waiting = new Map<
+    number,
+    { readonly resolve: (answer: unknown) => void; readonly reject: (why: Error) => void }
+  >();
+  let asked = 0;
+  child.on('message', (told) => {
+    if (typeof told !== 'object' || told === null) return;
+    const { number, answer } = told as { readonly number: number; readonly answer: unknown }; // All objects a child sends.
+    waiting.get(number)?.resolve(answer);
+    waiting.delete(number);
+  });
+  void exited.then((how) => {
+    for (const { reject } of waiting.values()) reject(new Error(`the worker ended with ${String(how)}`));
+  });
+  return (question) =>
+    new Promise((resolve, reject) => {
+      asked += 1;
+      waiting.set(asked, { resolve, reject });
+      child.send({ number: asked, ...question }, (error) => error && reject(error));
+    });
 }
 
 // --- The child -------------------------------------------------------------------------------------------------------
@@ -138,14 +177,30 @@ async function serve({ module, given, host: options }: Start): Promise<void> {
       process.exit(1);
     },
   });
-  process.on('message', (question) => {
-    if (question === 'counters') process.send?.({ ...worker.counters, shards: worker.shards() });
+  process.on('message', (asked) => {
+    const { number, what, ms = 0 } = asked as Question & { readonly number: number }; // As the parent above asks.
+    if (what === 'stall') process.send?.({ number, answer: null }, () => standStill(ms));
+    else process.send?.({ number, answer: countersOf(worker) });
   });
   process.once('SIGTERM', () => {
     process.off('disconnect', orphaned);
     void worker.stop().then(() => process.disconnect()); // Nothing is left that keeps the process: it exits with 0.
   });
   process.send?.('joined');
+}
+
+const countersOf = (worker: Host): WorkerCounters => ({
+  ...worker.counters,
+  shards: worker.shards(),
+  residents: worker.residents(),
+  rssBytes: process.memoryUsage.rss(),
+  handles: process.getActiveResourcesInfo().length,
+});
+
+/** Keeps the loop busy: nothing else of this process runs meanwhile but its threads. */
+function standStill(ms: number): void {
+  const until = systemClock.monotonic() + ms;
+  while (systemClock.monotonic() < until);
 }
 
 function orphaned(): void {

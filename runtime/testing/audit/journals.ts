@@ -1,14 +1,15 @@
 // Checks over the journal of one shard and the journals of its actors: gaps and repeats (I3), owners (I6), replay (I2).
 
-import { actorId } from '../../runtime/ids.ts';
-import type { JournalEntry } from '../../runtime/messages.ts';
-import { replay, snapshotHash } from '../../runtime/testing/index.ts';
+import { actorId } from '../../ids.ts';
+import type { JournalEntry } from '../../messages.ts';
+import { snapshotHash } from '../../statechart/definition.ts';
+import { replay } from '../../statechart/replay.ts';
 import type { ChartOf, ShardEvidence, StoredActor } from './evidence.ts';
 import type { Findings } from './findings.ts';
 
 /** All checks of one shard. CPU: one chart step per committed step. */
-export function checkShard(context: string, shard: ShardEvidence, chartOf: ChartOf, findings: Findings): void {
-  const where = `${context} shard ${shard.shard}`;
+export function checkShard(namespace: string, shard: ShardEvidence, chartOf: ChartOf, findings: Findings): void {
+  const where = `${namespace} shard ${shard.shard}`;
   checkPositions(where, shard, findings);
   checkOwners(where, shard.entries, findings);
 

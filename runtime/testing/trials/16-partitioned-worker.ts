@@ -1,0 +1,61 @@
+// Trial 16: one worker is parted from Redis for three leases: first silently, with its sockets open and what it sent arriving
+// when the partition heals, then with its connections cut.
+
+import { pause, systemClock } from '../../clock.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { ClusterWorker } from '../cluster/cluster-worker.ts';
+import { violationsOf } from './audit.ts';
+import type { Subscriber } from './subscriber.ts';
+import type { Trial } from './trial.ts';
+
+const ROUNDS = 2;
+const LEASE_MS = 3_000; // The product's; see SHARD_LIMITS.
+const PARTED_MS = 3 * LEASE_MS;
+
+export const partitionedWorker: Trial = {
+  number: 16,
+  name: 'partitioned-worker',
+  fault: 'one worker is parted from Redis for three leases, silently and by a cut, and comes back',
+  expects: 'the others take over, what it sent arrives late and is FENCED, I6 holds',
+  seconds: 60,
+  async run(stage) {
+    const cluster = await stage.cluster();
+    const { subscriber } = await stage.load(cluster);
+    const silent: number[] = [];
+    const cut: number[] = [];
+    const rounds = stage.rounds(ROUNDS);
+    for (let round = 1; round <= rounds; round += 1) {
+      silent.push(...(await parted(cluster, subscriber, (worker) => worker.halfOpen())));
+      cut.push(...(await parted(cluster, subscriber, (worker) => worker.cut())));
+      stage.say(`round ${round} of ${rounds}`);
+    }
+    const report = await stage.finish(cluster);
+    stage.measure(
+      'FENCED',
+      cluster.workers.reduce((sum, { fenced }) => sum + fenced, 0),
+      'replies',
+    );
+    stage.measure('commits under a dead token', violationsOf(report, 'I6'), 'commits');
+    stage.measureSpread('takeover of a shard after a silent partition', silent, 'ms');
+    stage.measureSpread('takeover of a shard after a cut', cut, 'ms');
+  },
+};
+
+async function parted(
+  cluster: Cluster,
+  subscriber: Subscriber,
+  part: (worker: ClusterWorker) => void,
+): Promise<readonly number[]> {
+  const worker = cluster.worker('one.1');
+  const { shards } = await worker.counters();
+  const partedAt = systemClock.monotonic();
+  part(worker);
+  const takeovers = await cluster.until('others work on its shards', () => subscriber.workedAfter(partedAt, shards));
+  await pause(systemClock, PARTED_MS - (systemClock.monotonic() - partedAt));
+  worker.heal();
+  await cluster.until('it owns shards again', async () =>
+    (await cluster.client().shardViews()).some(({ owner }) => owner === worker.id),
+  );
+  await cluster.owned();
+  return takeovers;
+}

@@ -1,0 +1,26 @@
+// All trials, by number.
+
+import { killedWorkers } from './01-killed-workers.ts';
+import { zombieOwner } from './02-zombie-owner.ts';
+import { stalledLoop } from './03-stalled-loop.ts';
+import { allFrozen } from './04-all-frozen.ts';
+import { lockLost } from './06-lock-lost.ts';
+import { lostReplies } from './12-lost-replies.ts';
+import { delaysRepeats } from './13-delays-repeats.ts';
+import { frozenRedis } from './14-frozen-redis.ts';
+import { partitionedWorker } from './16-partitioned-worker.ts';
+import { rebalanceStorm } from './29-rebalance-storm.ts';
+import type { Trial } from './trial.ts';
+
+export const trials: readonly Trial[] = [
+  killedWorkers,
+  zombieOwner,
+  stalledLoop,
+  allFrozen,
+  lockLost,
+  lostReplies,
+  delaysRepeats,
+  frozenRedis,
+  partitionedWorker,
+  rebalanceStorm,
+];
