@@ -9,7 +9,11 @@ import { lostReplies } from './12-lost-replies.ts';
 import { delaysRepeats } from './13-delays-repeats.ts';
 import { frozenRedis } from './14-frozen-redis.ts';
 import { partitionedWorker } from './16-partitioned-worker.ts';
+import { repeatedMailbox } from './26-repeated-mailbox.ts';
+import { poison } from './27-poison.ts';
+import { hotOrder } from './28-hot-order.ts';
 import { rebalanceStorm } from './29-rebalance-storm.ts';
+import { randomCharts } from './32-random-charts.ts';
 import type { Trial } from './trial.ts';
 
 export const trials: readonly Trial[] = [
@@ -22,5 +26,9 @@ export const trials: readonly Trial[] = [
   delaysRepeats,
   frozenRedis,
   partitionedWorker,
+  repeatedMailbox,
+  poison,
+  hotOrder,
   rebalanceStorm,
+  randomCharts,
 ];
