@@ -1,6 +1,7 @@
 // A worker process of a context: settings, the clients its handlers read with, the host, and a clean end.
 //
 // It stops in this order: no new work, what is in hand, shards released, membership left, clients closed; exit 0 (L4).
+// SIGUSR2 does the same with the word that the worker comes back: its shards wait for it (decision 0015).
 
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
@@ -38,7 +39,7 @@ export async function runWorker(context: Context): Promise<void> {
     if (err === undefined) log.info({ signal }, 'stopping');
     else log.error({ error: wordsOf(err) }, 'stopping after an error');
     ending.abort();
-    await running?.stop();
+    await running?.stop({ restart: signal === 'SIGUSR2' });
     await Promise.all(opened.map((client) => client.close()));
     log.info({ ...running?.counters }, 'stopped');
     process.stderr.write(lastWords);
@@ -93,6 +94,7 @@ function hostOptions({ namespace }: Context, settings: Settings, worker: string)
   return {
     namespace,
     worker,
+    weight: settings.weight,
     url: urlOf(namespace, settings),
     shards: settings.shards,
     durability: settings.durability,

@@ -18,11 +18,12 @@ import type { ActorView, Client } from '../runtime/client.ts';
 import { OutcomeUnknown } from '../runtime/errors.ts';
 import { actorId, sequence } from '../runtime/ids.ts';
 import type { JournalEntry } from '../runtime/messages.ts';
-import { charts, snapshotHash, waitUntil } from '../runtime/testing/index.ts';
+import { charts, snapshotHash, startRedis, waitUntil } from '../runtime/testing/index.ts';
 import { parseAcks } from './audit/acknowledged.ts';
 import { type AuditReport, check } from './audit/audit.ts';
 import type { Ack, InvariantId, ShardEvidence, StoredActor } from './audit/evidence.ts';
 import { shownAudit } from './audit/shown.ts';
+import { lockFindings } from './commands/doctor.ts';
 import { Versions } from './commands/watch.ts';
 import { application } from './demo/application.ts';
 import { Chance } from './demo/chance.ts';
@@ -661,6 +662,21 @@ async function system(t: Test): Promise<System> {
   t.teardown(() => started.stop());
   return started;
 }
+
+t.test('the doctor looks at each lock master, and says whether a majority is there', async (t) => {
+  const server = await startRedis();
+  t.teardown(() => server.kill());
+  const [there, away] = [server.url, 'redis://u:secret@127.0.0.1:1'];
+  const look = async (...lockRedisUrls: string[]) => await lockFindings({ lockRedisUrls });
+  const states = (findings: Awaited<ReturnType<typeof look>>) => findings.map(({ state }) => state);
+  t.same(await look(), []);
+  t.same(states(await look(there)), ['ok']);
+  t.same(states(await look(there, away, there)), ['ok', 'warn', 'ok']);
+  const lost = await look(away, there, away);
+  t.same(states(lost), ['bad', 'ok', 'bad']);
+  t.match(lost[0]?.words, /lock master 1 of 3 does not answer: .*without a majority no shard is served/);
+  t.notMatch(JSON.stringify(lost), /secret/);
+});
 
 t.test('without a system, and with a wrong call, the exit codes say so', async (t) => {
   const nowhere = mkdtempSync(join(tmpdir(), 'emboss-none-'));

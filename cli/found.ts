@@ -83,11 +83,18 @@ export async function openClients(
   }
 }
 
-function unavailable(error: unknown): unknown {
-  if (!(error instanceof OperatingError)) return error;
-  const hint =
-    error.code === 'namespace-unknown' ? ' Start the system with `npm start`.' : ' Is it running? See `emboss doctor`.';
-  return new CliFailure(`${error.message}.${hint}`, EXIT.unavailable);
+const unavailable = (error: unknown): unknown =>
+  inWords(error, EXIT.unavailable, ({ code }) =>
+    code === 'namespace-unknown' ? '. Start the system with `npm start`.' : '. Is it running? See `emboss doctor`.',
+  );
+
+/** What the runtime said, as a failure of the command: its words without a stack, and what could be done. */
+export function inWords(
+  error: unknown,
+  exitCode: number = EXIT.failed,
+  hint: (error: OperatingError) => string = () => '',
+): unknown {
+  return error instanceof OperatingError ? new CliFailure(`${error.message}${hint(error)}`, exitCode) : error;
 }
 
 /** Runs `work` with both clients and closes them. */

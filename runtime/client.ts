@@ -8,9 +8,11 @@ import type { ActorId, Namespace, Sequence } from './ids.ts';
 import type { Event, Json, JsonObject } from './json.ts';
 import type { Answer, JournalEntry } from './messages.ts';
 import type { Connector } from './redis/connector.ts';
+import type { Takeover } from './shards/takeover.ts';
 
 export { connect } from './client/connect.ts';
 export { OperatingError, OutcomeUnknown } from './errors.ts';
+export type { Takeover, TakeoverCause } from './shards/takeover.ts';
 
 export interface Command {
   readonly actor: ActorId;
@@ -71,6 +73,11 @@ export interface ShardView {
   readonly effects: number;
   readonly parked: number;
   readonly claimedAt: number;
+  /** What the owner said with its last heartbeat; undefined where it has not said anything (yet). Left of its lease, in ms. */
+  readonly leaseMs: number | undefined;
+  /** Actors in its memory. */
+  readonly residents: number | undefined;
+  readonly takeover: Takeover | undefined;
 }
 
 /** What is still on its way in a shard, counted in Redis. */
@@ -97,8 +104,13 @@ export interface ShardLeftovers {
 
 export interface WorkerView {
   readonly worker: string;
-  readonly state: 'alive' | 'suspect' | 'dead';
+  /** `away`: ended in order, and its shards are held until it is back. */
+  readonly state: 'alive' | 'suspect' | 'dead' | 'away';
   readonly heartbeatAgeMs: number;
+  /** How unusual that silence is, 0 … 99, as this client has heard the worker so far. From 5 on it is suspect. */
+  readonly phi: number;
+  /** Its share of the shards beside the others; 0 stands by. */
+  readonly weight: number;
   readonly shards: readonly number[];
   readonly residents: number;
   readonly steps: number;
@@ -198,7 +210,8 @@ export interface Client {
   getRecord(id: string): Promise<string | undefined>;
   dropRecord(id: string): Promise<boolean>;
 
-  shardViews(): Promise<readonly ShardView[]>;
+  /** Of all shards, or of those named. Seven reads for each. */
+  shardViews(only?: readonly number[]): Promise<readonly ShardView[]>;
   workerViews(): Promise<readonly WorkerView[]>;
   /**
    * Pins a shard to a worker, or frees it with `undefined`; the workers move it within a beat or two (L1). False when it was

@@ -19,6 +19,13 @@ export const mailboxPerShardMax = 20_000;
 export const mailboxRetryMs = 1_000;
 /** Actors kept in memory per worker, the longest held out first: about 10 KB each. */
 export const residentsMax = 20_000;
+/** Shards warmed at a time, as many as move at once; journal entries read for the actors of each: what two turns need. */
+export const warmShardsMax = 4;
+export const warmActorsMax = 100;
+/** What was read ahead is forgotten after this: a lock is granted within a lease, or goes to somebody else. */
+export const warmMs = 5_000;
+/** Journal entries that may follow while a shard is warmed; past it, reading them would cost more than it saves. */
+export const warmStaleMax = 500;
 /** Due timers and effects fetched at once per shard: after a takeover the overdue ones come in portions (T1). */
 export const dueBatchMax = 50;
 /** The longest wait before a shard looks at its timers again, whatever it believes is next. */

@@ -4,13 +4,13 @@
 // everything held of it is dropped at once, and it is claimed anew if lock and assignment still name us (L2, C3).
 
 import { type Clock, pause, systemClock } from './clock.ts';
+import { Claiming } from './commit/claiming.ts';
 import type { Loss } from './commit/loss.ts';
-import { type Claimed, OpenShard } from './commit/open-shard.ts';
+import { OpenShard } from './commit/open-shard.ts';
 import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
+import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
 import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
-import { command } from './functions/call.ts';
-import { claim } from './functions/claim.ts';
 import { loadLibrary } from './functions/library.ts';
 import type { Hosted, Send } from './hosting.ts';
 import {
@@ -18,7 +18,6 @@ import {
   type Namespace,
   type ShardIndex,
   shardIndex,
-  tokenCounter,
   type WorkerId,
   workerId,
 } from './ids.ts';
@@ -27,13 +26,14 @@ import { type Reader, startReader } from './mailbox/reader.ts';
 import { type Batch, batchOver } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
-import { namespaceKeys, shardKeys } from './redis/keys.ts';
+import { namespaceKeys } from './redis/keys.ts';
 import { checkServer, parseDurability } from './redis/server.ts';
 import { agreeConfig } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
 import { createOwnership, type Ownership } from './shards/ownership.ts';
 import { connectLockMasters } from './shards/redlock.ts';
+import { factsText } from './shards/takeover.ts';
 import { startWatchdog } from './shards/watchdog.ts';
 import { type Charts, charts as compileCharts } from './statechart/charts.ts';
 
@@ -43,7 +43,7 @@ export interface HostOptions {
   readonly worker: string;
   readonly url: string;
   readonly charts: readonly Hosted[];
-  /** Lock masters; default: the server of the namespace. An odd number. */
+  /** Lock masters, one, three or five independent ones; default: the server of the namespace. */
   readonly lockUrls?: readonly string[];
   /** Default 64. Fixed by the first start (L1). */
   readonly shards?: number;
@@ -53,6 +53,7 @@ export interface HostOptions {
   readonly timeScale?: number;
   /** Other namespaces that messages go to; the own one needs no entry. Shards default to our own number. */
   readonly peers?: { readonly [namespace: string]: { readonly url: string; readonly shards?: number } };
+  /** 0 … 16, default 1: its share of the shards beside the other workers. 0 takes none. */
   readonly weight?: number;
   readonly version?: string;
   readonly limits?: Partial<ShardLimits>;
@@ -76,8 +77,11 @@ export interface Host {
   residents(): number;
   /** True while it beats and may be given shards. */
   healthy(): boolean;
-  /** Drains, releases, leaves, closes. Never rejects (L4). */
-  stop(): Promise<void>;
+  /**
+   * Drains, releases, leaves, closes. Never rejects (L4). With `restart`, the shards are held up to 5 s for the next process
+   * under this id: nobody else takes them meanwhile.
+   */
+  stop(how?: { readonly restart?: boolean }): Promise<void>;
 }
 
 /**
@@ -135,7 +139,6 @@ async function openAll(
   };
 }
 
-const CLAIM_TRIES = 3; // STALE says that somebody claimed in between: with the lock held that is a leftover, and ends.
 const TROUBLE_LOG_MS = 10_000;
 const RECLAIM_PAUSE_MS = 50;
 const RECLAIM_PAUSE_MS_MAX = 5_000;
@@ -152,14 +155,14 @@ class Worker implements Host {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #open = new Map<number, OpenShard>();
-  /** Highest token counter seen per shard: a claim after a rewind goes above it (M3). */
-  readonly #tokenCounters = new Map<number, number>();
   readonly #batches = new Map<Connection, Batch>();
   /** When each shard was last opened, and the pause before its last reclaim. */
   readonly #openedAt = new Map<number, number>();
   readonly #reclaimPause = new Map<number, number>();
   #ownership!: Ownership; // Set in start, before anything else can run.
   #scene!: Scene;
+  #claiming!: Claiming;
+  #warming!: Warming;
   #effects!: EffectRunner;
   #reader!: Reader;
   #watchdog: { stop(): Promise<void> } | undefined;
@@ -192,6 +195,7 @@ class Worker implements Host {
       worker: this.#id,
       shards: this.#options.shards ?? 64,
       host: {
+        awaiting: (shard) => this.#warming.begin(shard),
         open: (shard) => this.#openShard(shard),
         shut: (shard) => this.#shutShard(shard),
         lost: (shard) => this.#lostShard(shard),
@@ -206,11 +210,13 @@ class Worker implements Host {
       },
       weight: this.#options.weight ?? 1,
       version: this.#options.version ?? '',
-      stats: () => ({ ...this.counters, residents: this.residents() }),
+      stats: () => ({ ...this.counters, residents: this.residents(), shards: this.#facts() }),
       limits: this.#options.limits ?? {},
       note: (what, fields) => this.#log.info(fields, what),
     });
     this.#scene = this.#makeScene(hasher, writer);
+    this.#claiming = new Claiming(this.#scene, () => this.#ownership.members());
+    this.#warming = new Warming(this.#scene, this.#batch(query));
     writer.onReady(() => {
       this.#dropAll();
       this.#verifyServer();
@@ -241,6 +247,15 @@ class Worker implements Host {
     return sum;
   }
 
+  /** What `emboss shards` shows of each shard beside what Redis holds. */
+  #facts(): string {
+    const facts = [...this.#open.values()].map(({ shard, residents }) => {
+      const leaseMs = this.#ownership.remainingMs(shardIndex(shard));
+      return { shard, leaseMs, residents, takeover: this.#claiming.takeover(shard) };
+    });
+    return factsText(facts);
+  }
+
   healthy(): boolean {
     return (
       this.#stopped === undefined &&
@@ -250,13 +265,13 @@ class Worker implements Host {
     );
   }
 
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+  stop(how: { readonly restart?: boolean } = {}): Promise<void> {
+    this.#stopped ??= this.#stop(how);
     return this.#stopped;
   }
 
-  async #stop(): Promise<void> {
-    await this.#ownership.leave();
+  async #stop(how: { readonly restart?: boolean }): Promise<void> {
+    await this.#ownership.leave(how);
     for (const shard of this.#open.values()) shard.lose(new Error('the worker stops'));
     await this.#reader.close();
     await this.#watchdog?.stop();
@@ -344,7 +359,7 @@ class Worker implements Host {
   }
 
   async #openShard(shard: ShardIndex): Promise<'open' | 'failed'> {
-    const claimed = await this.#claim(shard);
+    const claimed = await this.#claiming.claim(shard);
     if (claimed === undefined) return 'failed';
     const opened: OpenShard = new OpenShard(
       this.#scene,
@@ -360,7 +375,7 @@ class Worker implements Host {
     this.#open.set(shard, opened);
     this.#openedAt.set(shard, this.#clock.monotonic());
     try {
-      await opened.start();
+      await opened.start(this.#warming.take(shard));
     } catch (error) {
       if (this.#open.get(shard) === opened) this.#open.delete(shard);
       opened.abandon();
@@ -368,27 +383,6 @@ class Worker implements Host {
     }
     this.#reader.changed();
     return 'open';
-  }
-
-  /** L2: compare-and-set on the token read with the lock held. Two round trips. */
-  async #claim(shard: ShardIndex): Promise<Claimed | undefined> {
-    const keys = shardKeys(this.#namespace, shard);
-    const { batch } = this.#scene;
-    for (let tries = 0; tries < CLAIM_TRIES; tries += 1) {
-      const expected = await batch.run(
-        command(['HGET', keys.owner, 'token'], (reply) => (reply as string | null) ?? ''),
-      );
-      if (!this.#ownership.mayWork(shard)) return undefined;
-      const floor = this.#tokenCounters.get(shard) ?? 0;
-      const reply = await batch.run(
-        claim(keys, { expected, nonce: this.#clock.nonce(8), worker: this.#id, floor, reading: this.#scene.reading() }),
-      );
-      if (reply.kind === 'claimed') {
-        this.#tokenCounters.set(shard, tokenCounter(reply.token));
-        return reply;
-      }
-    }
-    return undefined;
   }
 
   async #shutShard(shard: ShardIndex): Promise<void> {
@@ -406,6 +400,7 @@ class Worker implements Host {
   /** The shard dropped itself: claim anew first, read back second (C3). */
   #lostByItself(opened: OpenShard, loss: Loss, why: unknown): void {
     const { shard } = opened;
+    this.#claiming.lost(shard, opened.token, loss);
     this.#log.warn({ shard, loss, error: String(why) }, 'shard dropped');
     if (this.#open.get(shard) !== opened) return; // A later claim of ours serves it.
     this.#open.delete(shard);

@@ -78,6 +78,20 @@ t.test(
   },
 );
 
+t.test('lock masters are 1, 3 or 5 different servers; a weight is a share from 0 to 16', async (t) => {
+  const problemOf = (urls: string) => problemsOf({ LOCK_REDIS_URLS: urls });
+  t.same(problemOf('redis://a,redis://b'), ['LOCK_REDIS_URLS takes 1, 3 or 5 servers, got 2']);
+  t.match(problemOf('redis://a,redis://b,redis://u:secret@a:6379/3'), [/one server twice: number 3/]);
+  t.match(problemOf('redis+unix:///run/a,redis+unix:///run/b,redis+unix:///run/a'), [/one server twice: number 3/]);
+  t.match(problemOf('redis://a,http://u:secret@b,redis://c'), [/no Redis URL: number 2/]);
+  t.notMatch(problemOf('http://u:secret@b').join(), /secret/, 'a password is not quoted');
+  t.same(problemOf('redis://a:1,redis://a:2,rediss://a:3'), [], 'another port is another server');
+  t.same(problemOf('redis+unix:///run/a'), []);
+  t.equal(readSettings({}).weight, 1);
+  t.equal(readSettings({ EMBOSS_WEIGHT: '2.5' }).weight, 2.5);
+  for (const weight of ['-1', '17', 'heavy']) t.match(problemsOf({ EMBOSS_WEIGHT: weight }), [/EMBOSS_WEIGHT must be/]);
+});
+
 t.test('the worker id: ours, else what Procfile runners set', async (t) => {
   const idOf = (environment: Environment) => readSettings(environment).workerId;
   t.equal(idOf({ EMBOSS_WORKER_ID: 'ordering.2', PS: 'ordering.1' }), 'ordering.2');

@@ -14,8 +14,8 @@ const SECRET_CHARS_MIN = 16;
 
 const port = (description: string, byDefault: number) =>
   Type.Integer({ description, minimum: 1, maximum: 65_535, default: byDefault });
-const redisUrl = (description: string) =>
-  Type.String({ description, pattern: '^(rediss?://|redis\\+unix://|unix://|/).+' });
+const REDIS_URL = /^(rediss?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/;
+const redisUrl = (description: string) => Type.String({ description, pattern: REDIS_URL.source });
 const httpUrl = (description: string) => Type.String({ description, pattern: '^https?://[^ ]+$' });
 const secret = (description: string) => Type.String({ description, minLength: SECRET_CHARS_MIN });
 
@@ -32,7 +32,8 @@ export const SettingsSchema = Type.Object({
   LOCK_REDIS_URLS: Type.Optional(
     Type.String({
       description:
-        'Lock masters, separated by commas: independent servers, an odd number of them. Default: the context’s own Redis.',
+        'Lock masters, separated by commas: 1, 3 or 5 independent servers, each named once; both contexts use them. Progress ' +
+        'needs a majority of them. Default: the context’s own Redis.',
     }),
   ),
   EMBOSS_REDIS: Type.Unsafe<'auto' | 'fetch'>({
@@ -55,6 +56,14 @@ export const SettingsSchema = Type.Object({
       pattern: '^[A-Za-z][A-Za-z0-9-]{0,40}\\.[0-9]{1,5}$',
     }),
   ),
+  EMBOSS_WEIGHT: Type.Number({
+    description:
+      'Share of the shards that a worker takes, beside the others of its context: one of weight 2 gets twice as many as one ' +
+      'of weight 1. 0 takes none: such a worker stands by.',
+    minimum: 0,
+    maximum: 16,
+    default: 1,
+  }),
   EMBOSS_SHARDS: Type.Integer({
     description:
       'Shards per context. Recorded in Redis at the first start; a process with another number refuses to start.',
@@ -153,6 +162,7 @@ export interface Settings {
   /** Absolute path. */
   readonly dataDir: string;
   readonly workerId: string | undefined;
+  readonly weight: number;
   readonly shards: number;
   /** `memory`, `fsync` or `replicas:n`. */
   readonly durability: string;
@@ -253,10 +263,11 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     redisUrlGiven: raw.REDIS_URL !== undefined,
     orderingRedisUrl: raw.EMBOSS_ORDERING_REDIS_URL ?? redisUrl,
     deliveryRedisUrl: raw.EMBOSS_DELIVERY_REDIS_URL ?? redisUrl,
-    lockRedisUrls: list(raw.LOCK_REDIS_URLS),
+    lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS),
     redis: raw.EMBOSS_REDIS,
     dataDir: resolve(folder, raw.EMBOSS_DATA_DIR),
     workerId: raw.EMBOSS_WORKER_ID,
+    weight: raw.EMBOSS_WEIGHT,
     shards: raw.EMBOSS_SHARDS,
     durability: raw.EMBOSS_DURABILITY,
     timeScale: raw.EMBOSS_TIME_SCALE,
@@ -291,6 +302,30 @@ function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
     );
   }
   return notices;
+}
+
+const LOCK_MASTERS = [0, 1, 3, 5]; // An even number survives no more failures than one less, and splits its votes.
+
+/** The lock masters, checked. URLs are not quoted: they may hold a password. */
+function lockMasters(text: string | undefined): readonly string[] {
+  const urls = list(text);
+  const wrong = urls.findIndex((url) => !REDIS_URL.test(url));
+  const places = urls.map(placeOf);
+  const twice = places.findIndex((place, i) => places.indexOf(place) !== i);
+  const problems = [
+    ...(LOCK_MASTERS.includes(urls.length) ? [] : [`takes 1, 3 or 5 servers, got ${urls.length}`]),
+    ...(wrong < 0 ? [] : [`has a part that is no Redis URL: number ${wrong + 1}`]),
+    ...(twice < 0 ? [] : [`names one server twice: number ${twice + 1}; a server has one vote`]),
+  ];
+  if (problems.length > 0) throw new SettingsError(problems.map((problem) => `LOCK_REDIS_URLS ${problem}`));
+  return urls;
+}
+
+/** Which server a URL means, whoever logs in and whatever database is named. */
+function placeOf(url: string): string {
+  if (url.startsWith('/') || !URL.canParse(url)) return url;
+  const { host, pathname, hostname, port } = new URL(url);
+  return host === '' ? pathname : `${hostname}:${port || '6379'}`;
 }
 
 const RUNNER_VARIABLES = ['PS', 'FOREMAN_WORKER_NAME', 'HONCHO_PROCESS_NAME', 'DYNO'] as const;

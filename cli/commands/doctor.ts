@@ -56,6 +56,7 @@ export async function diagnose(): Promise<Finding[]> {
     node,
     ...settingsFindings(settings),
     ...(await redisFindings(settings, running)),
+    ...(await lockFindings(settings)),
     ...(await portFindings(settings, running)),
     ...(await systemFindings(running)),
   ];
@@ -92,6 +93,34 @@ async function redisFindings(settings: Settings, running: Running | undefined): 
   } catch (error) {
     const words = `does not answer: ${error instanceof Error ? error.message : String(error)}. Start it or correct REDIS_URL`;
     return [{ topic: 'redis', state: 'bad', words }];
+  }
+}
+
+/** Each lock master by itself, since a minority may be away. They are numbered as set: their URLs may hold passwords. */
+export async function lockFindings({ lockRedisUrls: urls }: Pick<Settings, 'lockRedisUrls'>): Promise<Finding[]> {
+  const answers = await Promise.all(urls.map(lockAnswer));
+  const there = answers.filter(({ isThere }) => isThere).length;
+  const hasMajority = there > urls.length / 2;
+  const advice = hasMajority
+    ? `; ${there} of ${urls.length} are enough, but start it or correct LOCK_REDIS_URLS`
+    : '; without a majority no shard is served: start it or correct LOCK_REDIS_URLS';
+  return answers.map(({ isThere, words }, i) => ({
+    topic: 'locks',
+    state: isThere ? 'ok' : hasMajority ? 'warn' : 'bad',
+    words: `lock master ${i + 1} of ${urls.length} ${words}${isThere ? '' : advice}`,
+  }));
+}
+
+/** A user of its own for the locks may run scripts and no more: that it is told so is an answer, too. */
+async function lockAnswer(url: string): Promise<{ readonly isThere: boolean; readonly words: string }> {
+  try {
+    await askRedis(url, ['PING']);
+    return { isThere: true, words: 'answers' };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    return words.includes('NOPERM')
+      ? { isThere: true, words: 'answers' }
+      : { isThere: false, words: `does not answer: ${words}` };
   }
 }
 

@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import type { Client } from '../../runtime/client.ts';
 import { CliFailure, EXIT } from '../failure.ts';
-import { type Clients, withClients } from '../found.ts';
+import { type Clients, inWords, withClients } from '../found.ts';
 import { monotonic, pause } from '../time.ts';
 
 interface PinOptions {
@@ -54,17 +54,13 @@ function placeOf(text: string, { ordering, delivery }: Clients): Place {
   return { client: context.startsWith('ord') ? ordering : delivery, shard: Number(digits) };
 }
 
-/** Words of the runtime, without a stack: they name what there is. */
-async function setPin({ client, shard }: Place, worker: string | undefined): Promise<boolean> {
-  return await client.pin(shard, worker).catch((error: unknown) => {
-    throw error instanceof Error && 'code' in error ? new CliFailure(error.message) : error;
-  });
-}
+const setPin = ({ client, shard }: Place, worker: string | undefined): Promise<boolean> =>
+  client.pin(shard, worker).catch((error: unknown) => Promise.reject(inWords(error)));
 
 async function served({ client, shard }: Place, worker: string): Promise<void> {
   const deadline = monotonic() + WAIT_MS_MAX;
   while (monotonic() < deadline) {
-    const view = (await client.shardViews()).find((one) => one.shard === shard);
+    const [view] = await client.shardViews([shard]);
     if (view?.owner === worker) return;
     await pause(LOOK_MS);
   }

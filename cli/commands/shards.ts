@@ -17,12 +17,23 @@ type Row = ShardView & { readonly context: string };
 
 export function shardsCommand(): Command {
   return new Command('shards')
-    .description('Show the shards of both contexts: owner, lag, actors, timers.')
+    .description('Show the shards of both contexts: owner, lease, lag, actors, last takeover.')
     .addCommand(pinCommand())
     .addCommand(unpinCommand())
     .option('--all', 'also those that have never had an actor')
     .option('-w, --watch', 'refresh until Ctrl-C')
     .option('--json', 'rows as JSON; with --watch one document a line')
+    .addHelpText(
+      'after',
+      `
+Lease, in memory and last takeover are what the owner said with its last heartbeat. A shard is taken over as
+  first      nobody had it before
+  released   its owner gave it up: a stop, a move, a restart
+  gone       the server saw its owner end
+  dead       its owner was silent for too long
+  rewound    the server had lost its tail
+  doubt      its owner did not know an outcome, or its lock had ended`,
+    )
     .action(async (options: ShardsOptions) => {
       await withClients((clients) =>
         shown(options, async () => {
@@ -52,9 +63,11 @@ function drawn(rows: readonly Row[], now: number): string {
     row.owner ?? '–',
     `${row.assigned === row.owner ? '' : `→ ${row.assigned ?? 'nobody'}`}${row.pinned === undefined ? '' : ` pinned to ${row.pinned}`}`.trim(),
     row.token ?? '–',
-    row.claimedAt > 0 ? duration(Math.max(0, now - row.claimedAt)) : '–',
+    row.leaseMs === undefined ? '–' : duration(row.leaseMs),
+    takeoverWords(row, now),
     row.lag,
     row.actors,
+    row.residents ?? '–',
     row.timers,
     row.effects,
     row.parked,
@@ -66,13 +79,26 @@ function drawn(rows: readonly Row[], now: number): string {
     'owner',
     'moving',
     'token',
-    'owned for',
+    'lease',
+    'last takeover',
     'lag',
     'actors',
+    'in memory',
     'timers',
     'effects',
     'parked',
     'head',
   ];
-  return table({ head, rows: cells, right: [1, 6, 7, 8, 9, 10, 11] });
+  return table({ head, rows: cells, right: [1, 7, 8, 9, 10, 11, 12] });
+}
+
+/** `12 s ago from ordering.2: gone, 512 ms without an owner`. The owner says it with its heartbeat, Redis only when it claimed. */
+function takeoverWords({ takeover, claimedAt, owner }: ShardView, now: number): string {
+  const at = takeover?.at ?? claimedAt;
+  if (owner === undefined || at <= 0) return '–';
+  const ago = `${duration(Math.max(0, now - at))} ago`;
+  if (takeover === undefined) return ago;
+  const { from, cause, withoutMs } = takeover;
+  if (cause === 'first') return `${ago}: the first`;
+  return `${ago}${from === undefined ? '' : ` from ${from}`}: ${cause}, ${duration(withoutMs)} without`;
 }

@@ -5,6 +5,7 @@ import type { WorkerView } from '../../runtime/client.ts';
 import { type Clients, withClients } from '../found.ts';
 import { duration, ranges, table } from '../table.ts';
 import { shown } from '../watching.ts';
+import { restartCommand } from './restart.ts';
 
 interface WorkersOptions {
   readonly watch?: boolean;
@@ -18,7 +19,13 @@ export function workersCommand(): Command {
     .description('Show the workers of both contexts: alive or not, shards, steps.')
     .option('-w, --watch', 'refresh until Ctrl-C')
     .option('--json', 'rows as JSON; with --watch one document a line')
-    .addHelpText('after', '\nTakes a moment: a worker is alive when two looks at it find different heartbeats.')
+    .addCommand(restartCommand())
+    .addHelpText(
+      'after',
+      `
+Takes a moment: a worker is alive when two looks at it find different heartbeats. phi says how unusual its silence is, 0 to 99;
+from 5 on it is suspect. A worker that is away has ended to start again, and its shards wait for it for up to 5 s.`,
+    )
     .action(async (options: WorkersOptions) => {
       await withClients((clients) =>
         shown(options, async () => {
@@ -44,6 +51,8 @@ function drawn(rows: readonly Row[], now: number): string {
     row.worker,
     row.state,
     duration(row.heartbeatAgeMs),
+    row.phi.toFixed(1),
+    row.weight,
     row.shards.length,
     shortened(ranges(row.shards)),
     row.residents,
@@ -56,6 +65,8 @@ function drawn(rows: readonly Row[], now: number): string {
     'worker',
     'state',
     'silent for',
+    'phi',
+    'weight',
     'shards',
     'which',
     'in memory',
@@ -63,7 +74,7 @@ function drawn(rows: readonly Row[], now: number): string {
     'fenced',
     'up for',
   ];
-  return table({ head, rows: cells, right: [4, 6, 7, 8] });
+  return table({ head, rows: cells, right: [4, 5, 6, 8, 9, 10] });
 }
 
 const WIDTH_MAX = 36;

@@ -11,7 +11,8 @@ import type { NamespaceKeys } from '../redis/keys.ts';
 import { type Assignment, assignmentPrefix, withPin } from '../shards/assignment.ts';
 import { SHARD_LIMITS } from '../shards/limits.ts';
 import { createObserver, type Judgement } from '../shards/liveness.ts';
-import type { MemberEntry } from '../shards/membership.ts';
+import { holdOf, type MemberEntry, markOf } from '../shards/membership.ts';
+import { parseFacts } from '../shards/takeover.ts';
 import type { Membership } from './operations.ts';
 
 const PIN_TRIES = 5; // Workers publish when members come and go: rarely, and never five times in a row.
@@ -46,16 +47,21 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
   function judge(found: ReadonlyMap<string, MemberEntry>): ReadonlyMap<string, Judgement> {
     const signs = [...found].map(([worker, entry]) => ({
       worker,
-      mark: `${entry.incarnation}/${entry.seq}`,
+      mark: markOf(entry),
       connection: 'unknown' as const,
+      holdMs: holdOf(entry),
     }));
     return observer.observe(signs, clock.monotonic());
   }
 
   return {
-    async owners() {
-      const current = await assignment();
-      return { owners: (current?.owners ?? []).map((owner) => owner ?? undefined), pins: current?.pins ?? {} };
+    async placement() {
+      const [current, found] = await Promise.all([assignment(), entries()]);
+      return {
+        owners: (current?.owners ?? []).map((owner) => owner ?? undefined),
+        pins: current?.pins ?? {},
+        facts: new Map([...found].map(([worker, { stats }]) => [worker, parseFacts(stats?.shards)])),
+      };
     },
     async pin(shard, worker) {
       if (worker !== undefined) await requireMember(worker);
@@ -92,20 +98,28 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([worker, entry]): WorkerView => {
           const judgement = judgements.get(worker);
-          const stats = entry.stats as { readonly [name: string]: number | undefined };
+          const stat = (name: string): number => Number(entry.stats?.[name] ?? 0);
           const owners = current?.owners ?? [];
           return {
             worker,
-            state: judgement === undefined || (!judgement.proven && looked) ? 'suspect' : judgement.liveness,
+            state: stateOf(entry, judgement),
+            phi: judgement?.phi ?? 0,
             heartbeatAgeMs: judgement?.silentMs ?? 0,
+            weight: entry.weight,
             shards: owners.flatMap((owner, shard) => (owner === worker ? [shard] : [])),
-            residents: stats.residents ?? 0,
-            steps: stats.steps ?? 0,
-            fenced: stats.fenced ?? 0,
+            residents: stat('residents'),
+            steps: stat('steps'),
+            fenced: stat('fenced'),
             startedAt: entry.startedAt,
             version: entry.version,
           };
         });
     },
   };
+}
+
+function stateOf(entry: MemberEntry, judgement: Judgement | undefined): WorkerView['state'] {
+  if (judgement === undefined) return 'suspect';
+  if (entry.state === 'away') return judgement.liveness === 'dead' ? 'dead' : 'away';
+  return judgement.proven ? judgement.liveness : 'suspect'; // Found twice and heard not once.
 }

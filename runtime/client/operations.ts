@@ -6,18 +6,22 @@ import { command, pairsOf } from '../functions/call.ts';
 import type { ActorId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import type { ShardKeys } from '../redis/keys.ts';
+import type { ShardFacts } from '../shards/takeover.ts';
 import type { ReadDoors } from './reads.ts';
 
 export type Operations = Pick<Client, 'shardViews' | 'workerViews' | 'pin' | 'parked' | 'timers' | 'circuits'>;
 
 export interface Membership {
-  /** Owners by shard as last published, and the members with their suspicion, as an observer sees them. */
-  owners(): Promise<{
-    readonly owners: readonly (string | undefined)[];
-    readonly pins: Readonly<Record<string, string>>;
-  }>;
+  /** Owners by shard as last published, and what each worker says of its own shards. */
+  placement(): Promise<Placed>;
   pin(shard: number, worker: string | undefined): Promise<boolean>;
   workers(): Promise<readonly WorkerView[]>;
+}
+
+export interface Placed {
+  readonly owners: readonly (string | undefined)[];
+  readonly pins: Readonly<Record<string, string>>;
+  readonly facts: ReadonlyMap<string, readonly ShardFacts[]>;
 }
 
 export function operations(doors: ReadDoors, membership: Membership): Operations {
@@ -25,12 +29,8 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
   const size = (name: string, key: string): Promise<number> =>
     batch.run(command([name, key], (reply) => Number(reply)));
 
-  async function shardView(
-    keys: ShardKeys,
-    shard: number,
-    assigned: string | undefined,
-    pinned: string | undefined,
-  ): Promise<ShardView> {
+  async function shardView(shard: number, { owners, pins, facts }: Placed): Promise<ShardView> {
+    const keys = doors.shardKeys[shard] as ShardKeys; // Asked for shards that there are.
     const [owner, lag, actors, timers, effects, parked] = await Promise.all([
       batch.run(
         command(['HMGET', keys.owner, 'worker', 'token', 'line', 'claimed'], (reply) => reply as (string | null)[]),
@@ -42,12 +42,13 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
       size('HLEN', keys.parked),
     ]);
     const [worker, token, line, claimedAt] = owner;
+    const told = facts.get(worker ?? '')?.find((one) => one.shard === shard);
     return {
       shard,
       owner: worker === '' ? undefined : (worker ?? undefined),
       token: token ?? undefined,
-      assigned,
-      pinned,
+      assigned: owners[shard],
+      pinned: pins[shard],
       lag,
       head: Number.parseInt(line ?? '0', 10), // The line begins with it.
       actors,
@@ -55,6 +56,9 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
       effects,
       parked,
       claimedAt: Number(claimedAt ?? 0),
+      leaseMs: told?.leaseMs,
+      residents: told?.residents,
+      takeover: told?.takeover,
     };
   }
 
@@ -91,11 +95,10 @@ export function operations(doors: ReadDoors, membership: Membership): Operations
   }
 
   return {
-    async shardViews() {
-      const { owners, pins } = await membership.owners();
-      return await Promise.all(
-        doors.shardKeys.map((keys, shard) => shardView(keys, shard, owners[shard], pins[shard])),
-      );
+    async shardViews(only) {
+      const placed = await membership.placement();
+      const wanted = [...doors.shardKeys.keys()].filter((shard) => only === undefined || only.includes(shard));
+      return await Promise.all(wanted.map((shard) => shardView(shard, placed)));
     },
     pin: (shard, worker) => membership.pin(shard, worker),
     workerViews: () => membership.workers(),

@@ -35,6 +35,7 @@ import { type Parking, parkedNow, parkingOf } from './parking.ts';
 import { loadResidents, type Resident } from './resident.ts';
 import type { Scene } from './scene.ts';
 import { type Stepped, stepWork } from './stepping.ts';
+import { stillWarm, type WarmActors } from './warming.ts';
 import { type EntryWork, entryWork, type TimerWork, type Work, waitingWork } from './work.ts';
 
 export type Claimed = Extract<ClaimReply, { kind: 'claimed' }>;
@@ -109,15 +110,18 @@ export class OpenShard implements EffectDoor {
     return this.#residents.size;
   }
 
-  /** Reads what the previous owner left open, then starts the loop. Two round trips. */
-  async start(): Promise<void> {
-    const { batch } = this.#scene;
+  /** Reads what the previous owner left open, then starts the loop. Two round trips. `warm`: read before the claim. */
+  async start(warm?: WarmActors): Promise<void> {
+    const { batch, counters } = this.#scene;
     crashPoint('after-claim');
-    const [parked, relayed, attempts] = await Promise.all([
+    const [parked, relayed, attempts, residents] = await Promise.all([
       batch.run(command(['HGETALL', this.keys.parked], pairsOf)),
       batch.run(command(['HGET', this.keys.owner, 'relayed'], (reply) => Number(reply ?? 0))),
       batch.run(command(['HGETALL', this.keys.attempts], pairsOf)),
+      warm === undefined ? [] : stillWarm(batch, this.keys, warm, this.#head),
     ]);
+    for (const resident of residents) this.#residents.set(resident.actor, resident);
+    counters.warmed += residents.length;
     for (const [actor, text] of parked) this.#parked.set(actor as ActorId, parkingOf(text));
     // Tries that the previous owner began have an unknown outcome: they are repeated at once, under the same key (E1).
     const begun = attempts.filter(([, attempt]) => attempt.includes('r')).map(([key]) => key);

@@ -24,6 +24,8 @@ export interface Counters {
   effects: number;
   relayed: number;
   timers: number;
+  /** Actors read ahead of a claim and found as they were. */
+  warmed: number;
 }
 
 export const newCounters = (): Counters => ({
@@ -35,6 +37,7 @@ export const newCounters = (): Counters => ({
   effects: 0,
   relayed: 0,
   timers: 0,
+  warmed: 0,
 });
 
 export interface Scene {

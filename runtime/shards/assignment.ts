@@ -54,18 +54,20 @@ export interface PlanRequest {
 
 /** The assignment that should follow, or undefined when the current one stands. Pure. */
 export function planAssignment({ ring, shards, current, members, by, nonce }: PlanRequest): Assignment | undefined {
-  const serving = members
-    .filter((member) => serves(member, current))
-    .map(({ worker, weight }): RingMember => ({ worker, weight }));
+  const seen = members.filter((member) => serves(member, current));
+  const serving = seen.map(ringMember);
+  const present = seen.filter(({ state }) => state !== 'away').map(ringMember);
   // Nobody left to own anything: what was stays written, so that the next to start get their own shards back.
-  if (serving.length === 0) return undefined;
+  if (present.length === 0) return undefined;
   const pins = current?.pins ?? {};
-  const target = ring.assign({
+  const ringed = ring.assign({
     shards,
-    members: serving,
+    members: present,
     previous: current,
     pins: new Map(Object.entries(pins).map(([shard, worker]) => [Number(shard), worker])),
   });
+  const away = new Set(seen.filter(({ state }) => state === 'away').map(({ worker }) => worker));
+  const target = current === undefined ? ringed : withHeld(ringed, current, away);
   const placed = current === undefined ? target : stepTowards(target, current, serving);
   if (current !== undefined && sameMembers(serving, current.members) && sameOwners(placed.owners, current.owners))
     return undefined;
@@ -116,6 +118,18 @@ function stepTowards(target: Placement, current: Placement, serving: readonly Ri
   };
 }
 
+/** Whoever is away for a moment keeps what it had, and gains nothing that would wait for it. */
+function withHeld(target: Placement, current: Placement, away: ReadonlySet<WorkerId>): Placement {
+  const isHeld = (shard: number): boolean => {
+    const owner = current.owners[shard] ?? null;
+    return owner !== null && away.has(owner);
+  };
+  return {
+    owners: target.owners.map((owner, shard) => (isHeld(shard) ? (current.owners[shard] ?? null) : owner)),
+    homes: target.homes.map((home, shard) => (isHeld(shard) ? (current.homes[shard] ?? null) : home)),
+  };
+}
+
 /** True for a member that should own shards. */
 function serves(member: MemberView, current: Assignment | undefined): boolean {
   if (member.state === 'leaving' || member.liveness === 'dead' || member.weight <= 0) return false;
@@ -129,10 +143,12 @@ function goneAfter(members: readonly MemberView[], serving: readonly RingMember[
   const served = new Set(serving.map(({ worker }) => worker));
   return Object.fromEntries(
     members
-      .filter(({ worker, state }) => state === 'active' && !served.has(worker))
+      .filter(({ worker, state }) => state !== 'leaving' && !served.has(worker))
       .map((member) => [member.worker, markOf(member)]),
   );
 }
+
+const ringMember = ({ worker, weight }: MemberView): RingMember => ({ worker, weight });
 
 const byWorker = (a: RingMember, b: RingMember): number => (a.worker < b.worker ? -1 : 1);
 

@@ -17,6 +17,8 @@ export type LostReason = LossReason | 'no-heartbeat' | 'server-changed' | 'displ
 
 /** The part of a worker that hosts actors. */
 export interface ShardHost {
+  /** The shard is to be ours and its lock is still somebody's: a moment to read ahead. Told at each try. Must not throw. */
+  awaiting?(shard: ShardIndex): void;
   /** Claim the shard and begin to serve it. `failed` (or a rejection): the lock is released, and it is asked again later. */
   open(shard: ShardIndex): Promise<'open' | 'failed'>;
   /** Drain and stop serving it. The lock is released, and the next owner let in, when this has settled. */
@@ -110,6 +112,7 @@ export function createHoldings(options: HoldingsOptions): Holdings {
     const lock = await leases.acquire(shard);
     if (lock !== 'granted' || !isOurs(shard)) {
       if (lock === 'granted') await leases.release(shard);
+      else if (isOurs(shard)) host.awaiting?.(shard);
       return closed(state, limits.lockRetryMs);
     }
     state.phase = 'opening';

@@ -13,12 +13,14 @@ export interface ShardLimits {
   readonly heartbeatMs: number;
   /** Pause between two small reads of the assignment's head between the beats: a shard that moves waits for it. */
   readonly peekMs: number;
-  /** Silence after which a member is suspected; six missed beats. Suspicion is shown and moves nothing. */
+  /** Silence after which a member is suspected at the latest; six missed beats. Suspicion is shown and moves nothing. */
   readonly suspectMs: number;
-  /** Silence after which a member counts as dead and its shards are given away. */
+  /** Silence after which a member counts as dead at the latest and its shards are given away. */
   readonly deadMs: number;
   /** Silence after which a member counts as dead whose connection the server has seen end. Two beats: a live one is back by then. */
   readonly goneMs: number;
+  /** How long the shards of a worker wait for it that ended with the word that it comes back. A start takes about one second. */
+  readonly restartMs: number;
   /** Pause before the next try for a lock that somebody else holds. */
   readonly lockRetryMs: number;
   /** Pause before the host is asked again to open a shard that it failed to open. */
@@ -40,6 +42,7 @@ export const SHARD_LIMITS: ShardLimits = {
   suspectMs: 1_500,
   deadMs: 3_000,
   goneMs: 500,
+  restartMs: 5_000,
   lockRetryMs: 50,
   openRetryMs: 500,
   buryMs: 60_000,

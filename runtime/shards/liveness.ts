@@ -4,39 +4,30 @@
 // Silence is counted in what we could have heard: a pause of ours (a stalled loop, a frozen process, a server away) adds at
 // most two beats to it. Otherwise everybody would look dead to a worker that wakes up.
 //
+// How long a silence must be is learned from the member itself: detector.ts.
+//
 // The server knows more than silence tells: it sees a connection end within microseconds of the process that held it. A
 // member whose connection is closed and which has been silent for the time that a reconnection takes is gone.
 
+import { type Detector, type Liveness, phiDetector } from './detector.ts';
 import type { ShardLimits } from './limits.ts';
-
-export type Liveness = 'alive' | 'suspect' | 'dead';
-
-/** Judges one member. A phi-accrual detector fits here as well: it learns from `heard`. */
-export interface Detector {
-  /** A beat came `intervalMs` of counted time after the one before. */
-  heard(intervalMs: number): void;
-  level(silentMs: number): Liveness;
-}
-
-/** Fixed deadlines from the limits. */
-export const deadlineDetector = ({ suspectMs, deadMs }: ShardLimits): Detector => ({
-  heard: () => undefined,
-  level: (silentMs) => (silentMs >= deadMs ? 'dead' : silentMs >= suspectMs ? 'suspect' : 'alive'),
-});
 
 export interface Sign {
   readonly worker: string;
-  /** Changes with each beat. */
+  /** `process:beat`: changes with each beat. */
   readonly mark: string;
   /** What the server says of the connection of its last beat, where it was asked. */
   readonly connection: 'open' | 'closed' | 'unknown';
+  /** Given by a process that ended and announced its return: for so long after its last beat it is not missed. */
+  readonly holdMs?: number | undefined;
 }
 
 export interface Judgement {
   readonly liveness: Liveness;
-  /** Counted silence in ms. */
+  /** Counted silence in ms, and how unusual it is. */
   readonly silentMs: number;
-  /** True when the server says that its connection is closed. */
+  readonly phi: number;
+  /** True when the server says that its connection is closed, or the process itself said that it ends. */
   readonly gone: boolean;
   /** True once we heard it ourselves. An entry that was merely found may be of a worker long gone. */
   readonly proven: boolean;
@@ -51,12 +42,12 @@ interface Observed {
   mark: string;
   silentMs: number;
   proven: boolean;
-  readonly detector: Detector;
+  detector: Detector;
 }
 
 export function createObserver(
   limits: ShardLimits,
-  detectorOf: (limits: ShardLimits) => Detector = deadlineDetector,
+  detectorOf: (limits: ShardLimits) => Detector = phiDetector,
 ): Observer {
   const members = new Map<string, Observed>();
   let lastLook: number | undefined;
@@ -64,22 +55,33 @@ export function createObserver(
   function take(sign: Sign, elapsedMs: number): Judgement {
     const known = members.get(sign.worker);
     if (known === undefined) {
-      const gone = sign.connection === 'closed'; // Of an entry that is merely found: its process ended before we came.
+      const isAway = sign.holdMs !== undefined;
+      const gone = sign.connection === 'closed' && !isAway; // Of an entry that is merely found: its process ended before we came.
       const silentMs = gone ? limits.deadMs : 0;
       const fresh = { mark: sign.mark, silentMs, proven: sign.connection === 'open', detector: detectorOf(limits) };
       members.set(sign.worker, fresh);
-      return { liveness: fresh.detector.level(silentMs), silentMs, gone, proven: fresh.proven };
+      return judged(fresh, sign);
     }
     known.silentMs += elapsedMs;
     if (known.mark !== sign.mark) {
-      known.detector.heard(known.silentMs);
+      // Another process has habits of its own, and the time without any was no pause.
+      if (processOf(known.mark) !== processOf(sign.mark)) known.detector = detectorOf(limits);
+      else known.detector.heard(known.silentMs);
       known.mark = sign.mark;
       known.silentMs = 0;
       known.proven = true;
     }
-    const { silentMs, proven } = known;
-    const gone = sign.connection === 'closed' && silentMs >= limits.goneMs;
-    return { liveness: gone ? 'dead' : known.detector.level(silentMs), silentMs, gone, proven };
+    return judged(known, sign);
+  }
+
+  function judged({ silentMs, proven, detector }: Observed, { connection, holdMs }: Sign): Judgement {
+    const facts = { silentMs, proven, phi: detector.phi(silentMs) };
+    if (holdMs !== undefined) {
+      const over = silentMs >= Math.min(holdMs, limits.restartMs); // However long it asks for.
+      return { ...facts, liveness: over ? 'dead' : 'alive', gone: over };
+    }
+    const gone = connection === 'closed' && silentMs >= limits.goneMs;
+    return { ...facts, liveness: gone ? 'dead' : detector.level(silentMs), gone };
   }
 
   return {
@@ -92,3 +94,5 @@ export function createObserver(
     },
   };
 }
+
+const processOf = (mark: string): string => mark.slice(0, mark.lastIndexOf(':'));

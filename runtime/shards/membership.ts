@@ -1,5 +1,8 @@
 // Membership: this worker's entry among the workers of a namespace, and what it sees of the others (L1).
 //
+// A process that ends with the word that it comes back leaves its entry behind: for so long nobody takes its shards, and its
+// successor takes the place without asking anybody (decision 0015).
+//
 // Ids are static, and a second live process under one id refuses to start: it watches the entry it finds. An entry whose
 // connection the server knows to be closed is taken over at once, so a restart after SIGKILL waits for nothing; one that
 // stands still for the dead limit is taken over then; one that moves belongs to somebody.
@@ -26,7 +29,10 @@ export interface MemberEntry {
   readonly incarnation: string;
   /** Grows with each beat. */
   readonly seq: number;
-  readonly state: 'active' | 'leaving';
+  /** `away`: the process has ended in order and comes back; see `holdMs`. */
+  readonly state: 'active' | 'leaving' | 'away';
+  /** With `away`: for so many ms after this beat, by the clock of whoever hears it, its shards stay its own. */
+  readonly holdMs?: number;
   readonly weight: number;
   /** Server's clock in ms, and the version of the program. */
   readonly startedAt: number;
@@ -60,6 +66,8 @@ export interface Membership {
   markLeaving(): void;
   /** Removes the entry if it is still ours. Never rejects. */
   leave(): Promise<void>;
+  /** Leaves the entry, with the word that the shards are held for the next process under this id. Never rejects. */
+  goAway(): Promise<void>;
 }
 
 export interface MembershipOptions {
@@ -110,6 +118,7 @@ export function createMembership(options: MembershipOptions): Membership {
       incarnation,
       seq,
       state,
+      ...(state === 'away' ? { holdMs: limits.restartMs } : {}),
       weight,
       startedAt,
       version,
@@ -140,7 +149,7 @@ export function createMembership(options: MembershipOptions): Membership {
     let found = await readEntry();
     let sameSince = clock.monotonic();
     for (;;) {
-      const closed = found !== '' && (await isClosed(found));
+      const closed = found !== '' && (parseEntry(found)?.state === 'away' || (await isClosed(found)));
       const free = found === '' || closed || clock.monotonic() - sameSince >= limits.deadMs;
       if (free && (await run('join', join(keys, worker, found, await entryText())))) {
         if (closed) predecessor = parseEntry(found)?.incarnation;
@@ -199,7 +208,8 @@ export function createMembership(options: MembershipOptions): Membership {
     for (const { name, entry } of entries) seen.set(name, markOf(entry));
     const signs = entries.map(({ name, entry }): Sign => {
       const index = asked.findIndex((one) => one.name === name);
-      return { worker: name, mark: markOf(entry), connection: name === worker ? 'open' : (known[index] ?? 'unknown') };
+      const connection = name === worker ? 'open' : (known[index] ?? 'unknown');
+      return { worker: name, mark: markOf(entry), connection, holdMs: holdOf(entry) };
     });
     const judgements = observer.observe(signs, at);
     return entries.map(({ name, entry }) => {
@@ -229,6 +239,11 @@ export function createMembership(options: MembershipOptions): Membership {
     markLeaving() {
       state = 'leaving';
     },
+    async goAway() {
+      state = 'away';
+      const said = entryText().then((text) => run('beat', beat(keys, worker, prefix, text)));
+      await said.catch(() => undefined); // Not said: then we are gone like anybody whose connection ends.
+    },
     leave: () =>
       run('leave', leave(keys, worker, prefix)).then(
         () => undefined,
@@ -240,6 +255,10 @@ export function createMembership(options: MembershipOptions): Membership {
 /** Which beat of which process: equal marks mean that nothing was heard in between. */
 export const markOf = (entry: MemberEntry | undefined): string =>
   entry === undefined ? '' : `${entry.incarnation}:${entry.seq}`;
+
+/** Undefined for a process that has not announced its return. */
+export const holdOf = ({ state, holdMs = 0 }: MemberEntry): number | undefined =>
+  state === 'away' ? holdMs : undefined;
 
 /** Undefined for text that is no entry: a stranger's field must not stop the workers. */
 export function parseEntry(text: string): MemberEntry | undefined {

@@ -34,8 +34,11 @@ export interface Ownership {
    * after `deadMs`. Throws OperatingError `worker-id-taken`, `redis-unavailable`, or OutcomeUnknown; then nothing runs.
    */
   start(): Promise<void>;
-  /** Drains all shards, releases them and leaves, within `leaveMs`. Afterwards nothing runs any more. Never rejects. */
-  leave(): Promise<void>;
+  /**
+   * Drains all shards, releases them and leaves, within `leaveMs`. With `restart`, the shards are held for the next process
+   * under this id for up to `restartMs`. Afterwards nothing runs any more. Never rejects.
+   */
+  leave(how?: { readonly restart?: boolean }): Promise<void>;
   /**
    * For a worker that was fenced or is in doubt (L2): true when it may claim the shard again, with the lock confirmed just
    * now and the assignment, read just now, naming us. False: the shard is closed here, and opened again if it comes back.
@@ -62,6 +65,7 @@ export interface OwnershipOptions {
   readonly hasher: Hasher;
   /** Another process took this worker's id: everything was given up, and this process should end. */
   readonly onDisplaced: (error: OperatingError) => void;
+  /** 0 … 16, default 1: its share of the shards beside the others. 0 takes none. Otherwise OperatingError `bad-setting`. */
   readonly weight?: number;
   readonly version?: string;
   /** Put into each heartbeat for `emboss workers`. Small, and no personal data. */
@@ -75,6 +79,7 @@ const PUBLISH_TRIES = 3; // Per look. Losing more often means that others are at
 const ROUND_MS_MIN = 10; // However much there is to do, the loop leaves room for the work itself.
 const DRAIN_LOOK_MS = 5;
 const NONCE_BYTES = 4;
+const WEIGHT_MAX = 16; // The ring places 64 points per weight and worker: more would cost and say nothing new.
 
 export function createOwnership(options: OwnershipOptions): Ownership {
   const { namespace, worker, connection, shards } = options;
@@ -208,10 +213,10 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     return false;
   }
 
-  async function leave(): Promise<void> {
+  async function leave({ restart = false }: { readonly restart?: boolean } = {}): Promise<void> {
     if (leaving) return;
     leaving = true;
-    membership.markLeaving();
+    if (!restart) membership.markLeaving();
     wake.abort();
     holdings.reconcile();
     const deadline = clock.monotonic() + limits.leaveMs;
@@ -220,7 +225,7 @@ export function createOwnership(options: OwnershipOptions): Ownership {
     wake.abort();
     await loop;
     await holdings.close(); // What did not drain in time is lost.
-    await membership.leave();
+    await (restart ? membership.goAway() : membership.leave());
     await options.masters.close();
   }
 
@@ -240,6 +245,8 @@ const goneOf = (members: readonly MemberView[], replaced: string | undefined): r
   ...members.filter(({ liveness, gone }) => liveness === 'dead' && gone).map(({ incarnation }) => incarnation),
 ];
 
-const membershipOptions = ({ namespace, worker, weight = 1, version = '', stats = () => ({}) }: OwnershipOptions) => ({
-  ...{ namespace, worker, weight, version, stats },
-});
+function membershipOptions({ namespace, worker, weight = 1, version = '', stats = () => ({}) }: OwnershipOptions) {
+  if (!(weight >= 0 && weight <= WEIGHT_MAX))
+    throw new OperatingError('bad-setting', `the weight of a worker is 0 … ${WEIGHT_MAX}, got ${weight}`);
+  return { namespace, worker, weight, version, stats };
+}

@@ -15,6 +15,7 @@ import { seeded } from '../statechart/oracle.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import { type Assignment, planAssignment, withPin } from './assignment.ts';
 import { agreeConfig, readConfig } from './config.ts';
+import { type Detector, deadlineDetector, phiDetector } from './detector.ts';
 import { createHasher } from './hash.ts';
 import { createLeases } from './lease.ts';
 import { SHARD_LIMITS, type ShardLimits } from './limits.ts';
@@ -226,16 +227,88 @@ t.test('L1: a silent member is suspected, then dead; an observer that slept accu
   t.match(seen('a:3', 'unknown', 1_000), { liveness: 'alive', gone: false }, 'it did reconnect');
 });
 
+/** Pauses between beats of 250 ms, as machines make them: a little jitter, a busy one, one that collects garbage at length. */
+const habits: { readonly [name: string]: (random: () => number) => number } = {
+  calm: (random) => 250 * (0.9 + random() * 0.2),
+  busy: (random) => 250 - 120 * Math.log(1 - random()),
+  pausing: (random) => (random() < 0.004 ? 1_000 + random() * 1_700 : 250 * (0.9 + random() * 0.4)),
+};
+
+interface Watched {
+  /** Times it was called dead and beat again, per 100,000 beats. */
+  readonly falsely: number;
+  /** Mean and longest time from the last beat to the verdict, over the runs. ms */
+  readonly mean: number;
+  readonly longest: number;
+}
+
+/** Runs of 3,000 beats, each ended by a crash, heard by an observer that looks every 250 ms, give or take a fifth. */
+function watched(detectorOf: (limits: ShardLimits) => Detector, pauseOf: (random: () => number) => number): Watched {
+  const [runs, beats] = [10, 3_000];
+  const random = seeded(seed);
+  const waits: number[] = [];
+  let falsely = 0;
+  for (let run = 0; run < runs; run += 1) {
+    const observer = createObserver(SHARD_LIMITS, detectorOf);
+    let [at, heard, beat, wasDead] = [0, pauseOf(random), 1, false];
+    for (let crashedAt = 0; crashedAt === 0 || !wasDead; ) {
+      at += 250 * (0.8 + random() * 0.4);
+      for (; beat < beats && heard <= at; beat += 1) heard += pauseOf(random);
+      if (beat === beats && crashedAt === 0) crashedAt = heard;
+      const sign = { worker: 'ordering.1', mark: `a:${beat}`, connection: 'unknown' } as const;
+      const isDead = observer.observe([sign], at).get('ordering.1')?.liveness === 'dead';
+      if (isDead && !wasDead && crashedAt === 0) falsely += 1;
+      wasDead = isDead;
+      if (isDead && crashedAt > 0) waits.push(at - crashedAt);
+    }
+  }
+  const mean = waits.reduce((a, b) => a + b) / waits.length;
+  return { falsely: (falsely * 100_000) / (runs * beats), mean, longest: Math.max(...waits) };
+}
+
+t.test('L1: the learning detector is sooner than fixed deadlines, and knows a member by its pauses', async (t) => {
+  t.comment(`seed ${seed}`);
+  const tight = (limits: ShardLimits): Detector =>
+    deadlineDetector({ ...limits, deadMs: limits.leaseMs - limits.renewMs });
+  for (const [habit, pauseOf] of Object.entries(habits)) {
+    const [learning, fixed, short] = [
+      watched(phiDetector, pauseOf),
+      watched(deadlineDetector, pauseOf),
+      watched(tight, pauseOf),
+    ];
+    const words = ({ falsely, mean, longest }: Watched) =>
+      `${falsely.toFixed(0)} false of 100,000 beats, dead after ${mean.toFixed(0)} ms, at most ${longest.toFixed(0)}`;
+    for (const [name, one] of Object.entries({ learning, fixed, short })) t.comment(`${habit}, ${name}: ${words(one)}`);
+    const latest = SHARD_LIMITS.deadMs + 2 * SHARD_LIMITS.heartbeatMs;
+    t.ok(learning.longest <= latest, `${habit}: never later than the limit and a look`);
+    if (habit === 'pausing') {
+      t.ok(learning.falsely <= short.falsely / 2, 'of long pauses it has met it thinks of another one');
+      continue;
+    }
+    t.equal(learning.falsely, 0, `${habit}: nobody alive is called dead`);
+    t.ok(fixed.mean - learning.mean > 600, `${habit}: sooner by more than half a second`);
+  }
+
+  // A member heard for a minute, then silent: how the level grows with phi.
+  const detector = phiDetector(SHARD_LIMITS);
+  for (let beat = 0; beat < 240; beat += 1) detector.heard(beat % 2 === 0 ? 240 : 260);
+  const grown = [250, 500, 1_000, 2_000, 2_300].map((silentMs) => detector.level(silentMs));
+  t.same(grown, ['alive', 'alive', 'suspect', 'suspect', 'dead']);
+  t.ok(detector.phi(250) < 1 && detector.phi(1_000) > 5 && detector.phi(60_000) === 99);
+});
+
+const view = (name: string, extra: Partial<MemberView> = {}): MemberView => ({
+  ...{ worker: workerId(name), incarnation: name, seq: 1, state: 'active', weight: 1, startedAt: 0, version: '' },
+  ...{ server: '', client: 0, stats: {}, liveness: 'alive', silentMs: 0, phi: 0, gone: false, proven: true },
+  ...extra,
+});
+
 t.test(
   'L1: a pin moves its shard and at most one other, counts for the next assignments, and is freed again',
   async (t) => {
     const ring = createRing(hasher.hash64);
-    const member = (name: string): MemberView => ({
-      ...{ worker: workerId(name), incarnation: name, seq: 1, state: 'active', weight: 1, startedAt: 0, version: '' },
-      ...{ server: '', client: 0, stats: {}, liveness: 'alive', silentMs: 0, gone: false, proven: true },
-    });
     const [one, two] = [workerId('ordering.1'), workerId('ordering.2')];
-    const members = [one, two].map(member);
+    const members = [view(one), view(two)];
     const plan = (current: Assignment | undefined, present = members): Assignment | undefined =>
       planAssignment({ ring, shards: 16, current, members: present, by: one, nonce: 'n' });
     const first = plan(undefined) as Assignment;
@@ -246,7 +319,7 @@ t.test(
     t.equal(moved.owners[shard], two);
     const others = moved.owners.filter((owner, i) => i !== shard && owner !== first.owners[i]);
     t.ok(others.length <= 1, 'one may make room for it');
-    const alone = plan(moved, [member('ordering.1')]) as Assignment;
+    const alone = plan(moved, [view('ordering.1')]) as Assignment;
     t.equal(alone.owners[shard], one, 'a pin to somebody who is not there holds nothing up');
     t.equal(plan(alone)?.owners[shard], two, 'it is back with its worker when that one is');
     const freed = withPin(moved, { shard, worker: undefined, by: one, nonce: 'f' }) as Assignment;
@@ -256,21 +329,6 @@ t.test(
 
 t.test('L1: observers that disagree on a death do not publish back and forth', async (t) => {
   const ring = createRing(hasher.hash64);
-  const view = (name: string, extra: Partial<MemberView> = {}): MemberView => ({
-    ...{
-      worker: workerId(name),
-      incarnation: name,
-      seq: 1,
-      state: 'active',
-      weight: 1,
-      startedAt: 0,
-      version: '',
-      server: '',
-      client: 0,
-    },
-    ...{ stats: {}, liveness: 'alive', silentMs: 0, gone: false, proven: true },
-    ...extra,
-  });
   const plan = (current: Assignment | undefined, members: MemberView[]): Assignment | undefined =>
     planAssignment({ ring, shards: 64, current, members, by: workerId('ordering.1'), nonce: 'n' });
 
@@ -304,6 +362,33 @@ t.test('L1: observers that disagree on a death do not publish back and forth', a
       workerId('ordering.1'),
     ),
   );
+});
+
+t.test('L1: a worker that is away keeps its shards and gains none, however long it asks for', async (t) => {
+  const ring = createRing(hasher.hash64);
+  const plan = (current: Assignment | undefined, members: MemberView[]): Assignment | undefined =>
+    planAssignment({ ring, shards: 12, current, members, by: workerId('ordering.1'), nonce: 'n' });
+  const [one, two, three] = [view('ordering.1'), view('ordering.2'), view('ordering.3')];
+  const away = view('ordering.2', { state: 'away', holdMs: 5_000 });
+  const first = plan(undefined, [one, two, three]) as Assignment;
+  const of = (worker: string, { owners }: Assignment) => owners.flatMap((owner, i) => (owner === worker ? [i] : []));
+  t.equal(plan(first, [one, away, three]), undefined, 'nothing moves');
+  const orphaned = plan(first, [one, away, { ...three, liveness: 'dead' }]) as Assignment;
+  t.same(of('ordering.2', orphaned), of('ordering.2', first));
+  t.equal(of('ordering.1', orphaned).length, 8, 'orphans go to whoever is there');
+  const given = plan(first, [one, { ...away, liveness: 'dead' }, three]) as Assignment;
+  t.same(of('ordering.2', given), []);
+  t.equal(plan(given, [one, away, three]), undefined, 'who has not counted to the end yet agrees');
+  t.equal(plan(first, [{ ...one, state: 'leaving' }, away]), undefined, 'nobody is there: it stays written');
+  const joined = plan(first, [one, away, three, view('ordering.4')]) as Assignment | undefined;
+  t.same(of('ordering.2', joined ?? first), of('ordering.2', first), 'a newcomer takes none of them');
+
+  const observer = createObserver(SHARD_LIMITS);
+  const level = (holdMs: number, at: number) =>
+    observer.observe([{ worker: 'ordering.2', mark: 'a:1', connection: 'closed', holdMs }], at).get('ordering.2');
+  t.match(level(60_000, 0), { liveness: 'alive', gone: false }, 'a newcomer counts from when it came');
+  for (let at = 250; at < SHARD_LIMITS.restartMs; at += 250) t.match(level(60_000, at), { liveness: 'alive' });
+  t.match(level(60_000, SHARD_LIMITS.restartMs), { liveness: 'dead', gone: true });
 });
 
 // --- On a real server ------------------------------------------------------------------------------------------------
@@ -583,6 +668,37 @@ t.test(
     t.same([...again.open].sort(), own, 'its own shards');
     t.same(overlaps, [], 'no shard was ever open at two workers');
     t.same(a.lost, []);
+  },
+);
+
+t.test(
+  'L4: shards wait for a worker that ended with the word that it comes back, and are given away when it does not',
+  async (t) => {
+    const limits = { ...quick, restartMs: 1_500 };
+    const { worker, overlaps } = arena(t, server.url, 'return', 8, [server.url], limits);
+    const a = await worker('ordering.1');
+    const b = await worker('ordering.2');
+    await until('the two share', () => a.open.size === 4 && b.open.size === 4);
+    const own = [...b.open].sort();
+    const seen = () => a.ownership.members().find((member) => member.worker === 'ordering.2');
+
+    await b.ownership.leave({ restart: true });
+    const locks = own.map((shard) => shardKeys(namespace('return'), shard).lock);
+    t.equal(await admin.redis.exists(...locks), 0, 'the locks are free for its next process');
+    await until('it is silent for longer than the dead limit', () => (seen()?.silentMs ?? 0) > limits.deadMs);
+    t.match(seen(), { state: 'away', liveness: 'alive' });
+    t.equal(a.open.size, 4, 'nobody took them');
+    const again = await worker('ordering.2');
+    await until('its own shards, at once', () => again.open.size === 4);
+    t.same([...again.open].sort(), own);
+    t.equal(a.log.filter((line) => line.startsWith('open')).length, 8, 'they went straight back');
+
+    await again.ownership.leave({ restart: true });
+    const left = systemClock.monotonic();
+    await until('given away', () => a.open.size === 8);
+    t.ok(systemClock.monotonic() - left > limits.restartMs - limits.heartbeatMs, 'not before the hold was over');
+    t.match(seen(), { state: 'away', liveness: 'dead', gone: true });
+    t.same(overlaps, []);
   },
 );
 

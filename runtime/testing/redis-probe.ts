@@ -7,8 +7,8 @@ import { systemClock } from '../clock.ts';
 export type RedisReply = string | number | null | readonly RedisReply[];
 
 /**
- * Sends one command on a connection of its own and resolves to its reply. `url` is `redis://`, `rediss://` or the path
- * of a Unix socket. Rejects after `timeoutMs`, when nobody listens, and with the server's words on an error reply.
+ * Sends one command on a connection of its own and resolves to its reply. `url` is `redis://`, `rediss://`,
+ * `redis+unix://` or the path of a Unix socket. Rejects after `timeoutMs`, when nobody listens, and with the server's words on an error reply.
  */
 export function askRedis(url: string, command: readonly string[], timeoutMs = 2_000): Promise<RedisReply> {
   return new Promise((resolve, reject) => {
@@ -38,7 +38,8 @@ export function askRedis(url: string, command: readonly string[], timeoutMs = 2_
 }
 
 function open(url: string): { socket: Socket; login: string[][] } {
-  if (url.startsWith('/')) return { socket: connect(url), login: [] };
+  const [, path] = /^(?:(?:redis\+)?unix:\/\/)?(\/[^?]+)/.exec(url) ?? [];
+  if (path !== undefined) return { socket: connect(path), login: [] };
   const { protocol, hostname, port, username, password, pathname } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   const target = { host, port: Number(port || 6379) };

@@ -42,6 +42,8 @@ export interface WorkerProcess {
   isFrozen(): boolean;
   /** SIGTERM, and how it ended. */
   stop(): Promise<number | NodeJS.Signals>;
+  /** SIGUSR2: it ends in order, and says that it comes back (decision 0015). How it ended. */
+  goAway(): Promise<number | NodeJS.Signals>;
   kill(): Promise<void>;
   freeze(): Promise<void>;
   thaw(): void;
@@ -109,6 +111,10 @@ function verbs(child: ChildProcess, exited: Promise<number | NodeJS.Signals>, li
     },
     stop() {
       child.kill('SIGTERM');
+      return exited;
+    },
+    goAway() {
+      child.kill('SIGUSR2');
       return exited;
     },
     async kill() {
@@ -182,10 +188,12 @@ async function serve({ module, given, host: options }: Start): Promise<void> {
     if (what === 'stall') process.send?.({ number, answer: null }, () => standStill(ms));
     else process.send?.({ number, answer: countersOf(worker) });
   });
-  process.once('SIGTERM', () => {
+  const end = (how: { readonly restart: boolean }): void => {
     process.off('disconnect', orphaned);
-    void worker.stop().then(() => process.disconnect()); // Nothing is left that keeps the process: it exits with 0.
-  });
+    void worker.stop(how).then(() => process.disconnect()); // Nothing is left that keeps the process: it exits with 0.
+  };
+  process.once('SIGTERM', () => end({ restart: false }));
+  process.once('SIGUSR2', () => end({ restart: true }));
   process.send?.('joined');
 }
 

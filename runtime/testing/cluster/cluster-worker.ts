@@ -122,8 +122,8 @@ export class ClusterWorker {
   }
 
   /** Its event loop stands still for `ms` while its other threads run. Resolves when that has begun. */
-  stall(ms: number): Promise<void> {
-    return this.#running().stall(ms);
+  async stall(ms: number): Promise<void> {
+    await this.#running().stall(ms);
   }
 
   /** SIGTERM and a new process under the same id. */
@@ -138,8 +138,8 @@ export class ClusterWorker {
   }
 
   /** Rejects when it ends; waits while it is frozen. */
-  counters(): Promise<WorkerCounters> {
-    return this.#running().counters();
+  async counters(): Promise<WorkerCounters> {
+    return await this.#running().counters();
   }
 
   /** Cuts its connections to one server, or to all, and refuses new ones until `heal`. */

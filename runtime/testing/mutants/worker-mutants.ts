@@ -43,13 +43,13 @@ export const workerMutants: readonly Mutant[] = [
     name: 'unknown-not-claimed',
     law: 'C3',
     why: 'after an unknown outcome the owner claims anew before it reads back: a late copy then meets a dead token',
-    file: 'runtime/worker.ts',
-    find: '      if (!this.#ownership.mayWork(shard)) return undefined;\n      const floor',
-    replace: `      if (!this.#ownership.mayWork(shard)) return undefined;
-      if (expected !== '' && tokenCounter(expected) === this.#tokenCounters.get(shard)) {
+    file: 'runtime/commit/claiming.ts',
+    find: '      if (!mayWork(shard)) return undefined;\n      const floor',
+    replace: `      if (!mayWork(shard)) return undefined;
+      if (before.token !== '' && tokenCounter(before.token) === this.#counters.get(shard)) {
         const line = await batch.run(command(['HGET', keys.owner, 'line'], String));
         const [head, , below] = line.split(' ').map(Number);
-        return { kind: 'claimed', token: expected, head, below, oldest: '', tries: 0, found: 0 } as unknown as Claimed;
+        return { kind: 'claimed', token: before.token, head, below, oldest: '', tries: 0, found: 0 } as unknown as Claimed;
       }
       const floor`,
     tests: ['runtime/worker.test.ts'],

@@ -1,8 +1,12 @@
-// Trial 26: the mailbox says things twice and out of order. Commands are sent five times at once, entries of the inbox are
-// written again by hand, an intruder claims pending and long acknowledged entries of the owners' groups, and owners change.
+// Trial 26: the mailbox says things twice and out of order. Commands are sent five times at once, records between shards are
+// received again, the youngest first, an intruder claims pending and long acknowledged entries of the owners' groups and moves
+// the groups back to their beginning, entries are written again under their ids, and owners change.
+//
+// An entry written by hand under an id of its own is another message, not a repeat: intake decides what is one (M1, M3).
 
 import type { Client } from '../../client.ts';
-import { type ActorId, actorId } from '../../ids.ts';
+import { type LaneRecord, receive } from '../../functions/receive.ts';
+import { type ActorId, actorId, positionOf } from '../../ids.ts';
 import { shardKeys } from '../../redis/keys.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { pick } from '../oracle.ts';
@@ -19,21 +23,23 @@ const LAST_ENTRIES = 12;
 export const repeatedMailbox: Trial = {
   number: 26,
   name: 'repeated-mailbox',
-  fault: `each command sent ${COPIES} times at once, inbox entries written again by hand, backwards; old ids claimed back (XCLAIM)`,
+  fault: `commands sent ${COPIES} times at once, records of other shards received again backwards, old entries claimed and read again`,
   expects: 'DUPLICATE: each is applied once, in the order accepted',
   seconds: 40,
   async run(stage) {
     const cluster = await stage.cluster();
-    const { load } = await stage.load(cluster);
-    const clients: Client[] = [];
+    const clients: Client[] = []; // Before the load, so that their connections are none that stayed behind.
     for (let i = 0; i < COPIES; i += 1) clients.push(await cluster.connect('one'));
-    const sums = { sent: 0, rewritten: 0, claimed: 0 };
+    const { load } = await stage.load(cluster);
+    const sums = { sent: 0, received: 0, claimed: 0, read: 0 };
     const rounds = stage.rounds(ROUNDS);
     for (let round = 1; round <= rounds; round += 1) {
       sums.sent += await sentAtOnce(stage, clients, round);
       for (const { shard } of await cluster.client().shardViews()) {
-        sums.rewritten += await rewritten(cluster, shard);
+        sums.received += await receivedAgain(stage, cluster, shard);
+        await writtenAgain(stage, cluster, shard);
         sums.claimed += await claimedBack(cluster, shard);
+        if (stage.random() < 0.5) sums.read += await movedBack(cluster, shard);
       }
       // Whatever is pending again is read again by the next owner.
       const victim = pick(stage.random, cluster.workers);
@@ -51,7 +57,8 @@ export const repeatedMailbox: Trial = {
     const actors = [...load.counting, ...load.hearing, ...own];
     const twice = await appliedTwice(cluster.client(), actors);
     stage.measure('copies of commands sent', sums.sent, 'sends');
-    stage.measure('entries written again', sums.rewritten, 'entries');
+    stage.measure('records received again', sums.received, 'records');
+    stage.measure('groups moved back to their beginning', sums.read, 'groups');
     stage.measure('entries claimed back', sums.claimed, 'entries');
     stage.measure('duplicates applied', twice.length + violationsOf(report, 'I1'), 'commands');
     for (const words of twice) stage.violated(words);
@@ -90,20 +97,67 @@ async function lastEntries(cluster: Cluster, shard: number): Promise<readonly En
   return (await askRedis(cluster.server().url, command)) as readonly RedisReply[] as readonly Entry[];
 }
 
-/** The last entries once more, the youngest first, each twice: as an intake that repeats itself would write them. */
-async function rewritten(cluster: Cluster, shard: number): Promise<number> {
+/** What other shards sent lately, once more and the youngest first. It is known, or no successor of the lane's last: never taken. */
+async function receivedAgain(stage: Stage, cluster: Cluster, source: number): Promise<number> {
+  const client = cluster.client();
+  const { outbox } = shardKeys(client.namespace, source);
+  const { url } = cluster.server();
+  const command = ['XREVRANGE', outbox, '+', '-', 'COUNT', String(LAST_ENTRIES)];
+  const records = (await askRedis(url, command)) as readonly RedisReply[] as readonly Entry[];
+  const relayed = Number(await askRedis(url, ['HGET', shardKeys(client.namespace, source).owner, 'relayed']));
+  let repeated = 0;
+  for (const [id, fields] of records) {
+    if (positionOf(id) > relayed) continue; // Still on its way: it may be the first time.
+    const record = recordOf(fields);
+    const target = shardKeys(client.namespace, Number(record.lane.slice(record.lane.lastIndexOf(':') + 1)));
+    const { command: words, decode } = receive(target, record, '');
+    const told = decode(await askRedis(url, words.map(String)));
+    stage.expect(told.kind === 'duplicate' || told.kind === 'gap', `${record.lane} took ${record.messageId} again: ${JSON.stringify(told)}`);
+    repeated += 1;
+  }
+  return repeated;
+}
+
+/** A record of an outbox as functions/commit.lua writes it. */
+function recordOf(fields: readonly string[]): LaneRecord {
+  const field = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
+  return {
+    lane: field('l'),
+    token: field('t'),
+    n: Number(field('n')),
+    previous: field('p'),
+    actor: actorId(field('a')),
+    messageId: field('m'),
+    body: field('b'),
+  };
+}
+
+/** An entry under its old id: the server itself refuses it. */
+async function writtenAgain(stage: Stage, cluster: Cluster, shard: number): Promise<void> {
   const { inbox } = shardKeys(cluster.client().namespace, shard);
-  const entries = await lastEntries(cluster, shard);
-  for (const [, fields] of [...entries, ...entries])
-    await askRedis(cluster.server().url, ['XADD', inbox, '0-*', ...fields]);
-  return 2 * entries.length;
+  const [entry] = await lastEntries(cluster, shard);
+  if (entry === undefined) return;
+  const words = await askRedis(cluster.server().url, ['XADD', inbox, entry[0], ...entry[1]]).catch(String);
+  stage.expect(String(words).includes('equal or smaller'), `${inbox} took ${entry[0]} again: ${JSON.stringify(words)}`);
+}
+
+async function groupOf(cluster: Cluster, inbox: string): Promise<string> {
+  const groups = (await askRedis(cluster.server().url, ['XINFO', 'GROUPS', inbox])) as readonly (readonly RedisReply[])[];
+  return String(groups[0]?.[1] ?? '');
+}
+
+/** The owner is given everything that the inbox still has once more. */
+async function movedBack(cluster: Cluster, shard: number): Promise<number> {
+  const { inbox } = shardKeys(cluster.client().namespace, shard);
+  const group = await groupOf(cluster, inbox);
+  const command = ['XGROUP', 'SETID', inbox, group, '0'];
+  return (await askRedis(cluster.server().url, command).catch(nobodysGroup)) === undefined ? 0 : 1;
 }
 
 /** An intruder takes entries into its own pending list, acknowledged ones too, in the owner's group. */
 async function claimedBack(cluster: Cluster, shard: number): Promise<number> {
   const { inbox } = shardKeys(cluster.client().namespace, shard);
-  const groups = (await askRedis(cluster.server().url, ['XINFO', 'GROUPS', inbox])) as readonly (readonly RedisReply[])[];
-  const group = String(groups[0]?.[1] ?? '');
+  const group = await groupOf(cluster, inbox);
   const ids = (await lastEntries(cluster, shard)).map(([id]) => id);
   if (group === '' || ids.length === 0) return 0;
   const command = ['XCLAIM', inbox, group, 'intruder', '0', ...ids, 'FORCE', 'JUSTID'];

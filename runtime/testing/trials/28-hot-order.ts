@@ -1,8 +1,7 @@
 // Trial 28: one actor gets half of all commands, then one shard does. The others must not wait for them.
 
 import { pause, systemClock } from '../../clock.ts';
-import type { ActorId } from '../../ids.ts';
-import { actorId } from '../../ids.ts';
+import { type ActorId, actorId } from '../../ids.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { violationsOf } from './audit.ts';
 import type { LoadClient } from './load.ts';
@@ -22,11 +21,11 @@ export const hotOrder: Trial = {
   seconds: 55,
   async run(stage) {
     const cluster = await stage.cluster();
+    const clients: LoadClient[] = []; // Before the load, so that their connections are none that stayed behind.
+    for (let i = 0; i < CLIENTS; i += 1)
+      clients.push(stage.recorder.process(`hot-${i}`, await cluster.connect('one')));
     const started = await stage.load(cluster);
     const { load } = started;
-    const clients: LoadClient[] = [];
-    for (let i = 0; i < CLIENTS; i += 1)
-      clients.push(stage.recorder.process(`hot-${i}`, await cluster.connect(started.namespace)));
 
     await pause(systemClock, PHASE_MS);
     stage.measureSpread('the others, with nothing hot', load.latencies.slice(), 'ms');
