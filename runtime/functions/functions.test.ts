@@ -2,8 +2,8 @@
 // a namespace of its own; the counter-example that bought a law is played call by call, and "wrote nothing" is a DUMP.
 
 import t from 'tap';
-import { OperatingError } from '../errors.ts';
 import { timerMember } from '../commit/work.ts';
+import { OperatingError } from '../errors.ts';
 import { type ActorId, actorId, namespace, token, tokenCounter } from '../ids.ts';
 import { outageMs } from '../limits.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -813,38 +813,35 @@ t.test(
   },
 );
 
-t.test(
-  'M5: claims in a row over one due timer are counted, and a timer found being tried twice is told',
-  async (t) => {
-    const shard = await withActor();
-    const member = timerMember(A, 'fuse');
-    const timer = { member, generation: 'g1', dueAt: 1, resume: '', event: '{"type":"X"}' };
-    await shard.verdicts(moved(A, await shard.accept(A, 'arm'), 1, { timersSet: [timer] }));
-    const tried = timerTried(member, 'g1');
-    const counts: unknown[] = [];
-    for (let i = 0; i < 5; i += 1) {
-      const { tries, found, tried: told } = await shard.own();
-      counts.push([tries, found, told]);
-      // Others of the shard go on meanwhile, and it is found all the same.
-      await shard.verdicts(moved(A, await shard.accept(A, `other${i}`), 2 + i));
-      if (tries >= 3 || found > 0) t.equal(await run(trying(shard.keys, shard.token, tried)), true);
-    }
-    t.same(counts, [
-      [1, 0, ''],
-      [2, 0, ''],
-      [3, 0, ''],
-      [4, 1, tried],
-      [5, 2, tried],
-    ]);
-    const again = { ...timer, generation: 'g2' };
-    await shard.verdicts(moved(A, await shard.accept(A, 'again'), 7, { timersSet: [again] }));
-    const { tries, found } = await shard.own();
-    t.same([tries, found], [1, 0], 'armed again it is another one');
-    await run(release(shard.keys, shard.token, 'x', ''));
-    shard.token = token((await redis.hget(shard.keys.owner, 'token')) ?? '');
-    t.equal((await shard.own()).tries, 1, 'a release is no crash');
-  },
-);
+t.test('M5: claims in a row over one due timer are counted, and a timer found being tried twice is told', async (t) => {
+  const shard = await withActor();
+  const member = timerMember(A, 'fuse');
+  const timer = { member, generation: 'g1', dueAt: 1, resume: '', event: '{"type":"X"}' };
+  await shard.verdicts(moved(A, await shard.accept(A, 'arm'), 1, { timersSet: [timer] }));
+  const tried = timerTried(member, 'g1');
+  const counts: unknown[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    const { tries, found, tried: told } = await shard.own();
+    counts.push([tries, found, told]);
+    // Others of the shard go on meanwhile, and it is found all the same.
+    await shard.verdicts(moved(A, await shard.accept(A, `other${i}`), 2 + i));
+    if (tries >= 3 || found > 0) t.equal(await run(trying(shard.keys, shard.token, tried)), true);
+  }
+  t.same(counts, [
+    [1, 0, ''],
+    [2, 0, ''],
+    [3, 0, ''],
+    [4, 1, tried],
+    [5, 2, tried],
+  ]);
+  const again = { ...timer, generation: 'g2' };
+  await shard.verdicts(moved(A, await shard.accept(A, 'again'), 7, { timersSet: [again] }));
+  const { tries, found } = await shard.own();
+  t.same([tries, found], [1, 0], 'armed again it is another one');
+  await run(release(shard.keys, shard.token, 'x', ''));
+  shard.token = token((await redis.hget(shard.keys.owner, 'token')) ?? '');
+  t.equal((await shard.own()).tries, 1, 'a release is no crash');
+});
 
 t.test('M6: a create and its answer are kept with its actor, and replayed as they were', async (t) => {
   const shard = new TrialShard(connection);

@@ -69,7 +69,7 @@ export const functionMutants: readonly Mutant[] = [
     law: 'M5',
     why: 'an entry that was being tried when its owner ended is told to the next',
     file: 'runtime/functions/claim.lua',
-    find: "    found = owner[7] == tried and found + 1 or 1\n",
+    find: '    found = owner[7] == tried and found + 1 or 1\n',
     replace: '',
     tests,
   },

@@ -73,7 +73,12 @@ async function sentAtOnce(stage: Stage, clients: readonly Client[], round: numbe
   await Promise.all(
     own.map(async (actor) => {
       const messageId = `r${round}`;
-      const command = { actor, event: { type: 'ADD', id: messageId }, messageId, create: { machine: 'tally', input: {} } };
+      const command = {
+        actor,
+        event: { type: 'ADD', id: messageId },
+        messageId,
+        create: { machine: 'tally', input: {} },
+      };
       const answers = await Promise.all(
         clients.map((client, i) => stage.recorder.process(`copy-${i}`, client).ask(command, { timeoutMs: 10_000 })),
       );
@@ -112,7 +117,10 @@ async function receivedAgain(stage: Stage, cluster: Cluster, source: number): Pr
     const target = shardKeys(client.namespace, Number(record.lane.slice(record.lane.lastIndexOf(':') + 1)));
     const { command: words, decode } = receive(target, record, '');
     const told = decode(await askRedis(url, words.map(String)));
-    stage.expect(told.kind === 'duplicate' || told.kind === 'gap', `${record.lane} took ${record.messageId} again: ${JSON.stringify(told)}`);
+    stage.expect(
+      told.kind === 'duplicate' || told.kind === 'gap',
+      `${record.lane} took ${record.messageId} again: ${JSON.stringify(told)}`,
+    );
     repeated += 1;
   }
   return repeated;
@@ -142,7 +150,11 @@ async function writtenAgain(stage: Stage, cluster: Cluster, shard: number): Prom
 }
 
 async function groupOf(cluster: Cluster, inbox: string): Promise<string> {
-  const groups = (await askRedis(cluster.server().url, ['XINFO', 'GROUPS', inbox])) as readonly (readonly RedisReply[])[];
+  const groups = (await askRedis(cluster.server().url, [
+    'XINFO',
+    'GROUPS',
+    inbox,
+  ])) as readonly (readonly RedisReply[])[];
   return String(groups[0]?.[1] ?? '');
 }
 

@@ -95,7 +95,15 @@ async function given(cluster: Cluster, actor: ActorId, kind: Poison): Promise<vo
   const keys = shardKeys(client.namespace, client.shardOf(actor));
   await askRedis(url, ['INCR', keys.backlog]);
   await askRedis(url, ['HINCRBY', keys.actor(actor), 'open', '1']);
-  await askRedis(url, ['XADD', keys.inbox, '0-*', 'h', `${Math.floor(client.now())} - ${actor}|${kind}`, 'b', '{"kind":']);
+  await askRedis(url, [
+    'XADD',
+    keys.inbox,
+    '0-*',
+    'h',
+    `${Math.floor(client.now())} - ${actor}|${kind}`,
+    'b',
+    '{"kind":',
+  ]);
 }
 
 /** In each shard with a parked actor another one is commanded. */

@@ -22,8 +22,7 @@ export const hotOrder: Trial = {
   async run(stage) {
     const cluster = await stage.cluster();
     const clients: LoadClient[] = []; // Before the load, so that their connections are none that stayed behind.
-    for (let i = 0; i < CLIENTS; i += 1)
-      clients.push(stage.recorder.process(`hot-${i}`, await cluster.connect('one')));
+    for (let i = 0; i < CLIENTS; i += 1) clients.push(stage.recorder.process(`hot-${i}`, await cluster.connect('one')));
     const started = await stage.load(cluster);
     const { load } = started;
 
@@ -80,6 +79,9 @@ async function phase(
   stage.measure(`${name}, its share`, (100 * asked) / (asked + others()), '%');
   stage.measureSpread(`the others, beside ${name}`, load.latencies.slice(first), 'ms');
   stage.measureSpread(`${name} itself`, hot, 'ms');
-  stage.expect(asked > 0.8 * others(), `${name}: ${asked} of ${asked + others()} commands are no half: nothing was tried`);
+  stage.expect(
+    asked > 0.8 * others(),
+    `${name}: ${asked} of ${asked + others()} commands are no half: nothing was tried`,
+  );
   stage.expect(load.latencies.length > first, `${name}: the others got no answer`);
 }

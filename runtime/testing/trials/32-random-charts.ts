@@ -44,7 +44,8 @@ export const randomCharts: Trial = {
       await tried(i % 4 === 0 ? stamped : everyKind, first + i, 'the chart of every kind');
     let charts = 0;
     for (let chart = first; done < cases; chart += 1) {
-      if (chart - first > cases * CHARTS_PER_CASE_MAX) throw new Error(`${charts} charts gave ${done} cases of ${cases}`);
+      if (chart - first > cases * CHARTS_PER_CASE_MAX)
+        throw new Error(`${charts} charts gave ${done} cases of ${cases}`);
       const run = hostable(chart);
       if (run === undefined) continue;
       charts += 1;

@@ -13,6 +13,7 @@ import { repeatedMailbox } from './26-repeated-mailbox.ts';
 import { poison } from './27-poison.ts';
 import { hotOrder } from './28-hot-order.ts';
 import { rebalanceStorm } from './29-rebalance-storm.ts';
+import { timers } from './30-timers.ts';
 import { randomCharts } from './32-random-charts.ts';
 import type { Trial } from './trial.ts';
 
@@ -30,5 +31,6 @@ export const trials: readonly Trial[] = [
   poison,
   hotOrder,
   rebalanceStorm,
+  timers,
   randomCharts,
 ];
