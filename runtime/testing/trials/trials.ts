@@ -4,6 +4,7 @@ import { killedWorkers } from './01-killed-workers.ts';
 import { zombieOwner } from './02-zombie-owner.ts';
 import { stalledLoop } from './03-stalled-loop.ts';
 import { allFrozen } from './04-all-frozen.ts';
+import { mutantCheck } from './05-mutants.ts';
 import { lockLost } from './06-lock-lost.ts';
 import { lostReplies } from './12-lost-replies.ts';
 import { delaysRepeats } from './13-delays-repeats.ts';
@@ -22,6 +23,7 @@ export const trials: readonly Trial[] = [
   zombieOwner,
   stalledLoop,
   allFrozen,
+  mutantCheck,
   lockLost,
   lostReplies,
   delaysRepeats,
