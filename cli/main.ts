@@ -5,6 +5,7 @@ import { SettingsError } from '../actors/contract/settings.ts';
 import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { functionsCommand } from './commands/functions.ts';
 import { orderCommand } from './commands/order.ts';
 import { parkedCommand } from './commands/parked.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
@@ -41,6 +42,7 @@ const commands = [
   discardCommand(),
   auditCommand(),
   doctorCommand(),
+  functionsCommand(),
 ];
 for (const command of commands) {
   program.addCommand(command.copyInheritedSettings(program));

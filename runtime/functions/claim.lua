@@ -83,4 +83,4 @@ local function claim(keys, args)
     string.sub(below, 3), tried }
 end
 
-redis.register_function { function_name = 'emboss_v1_claim', callback = claim, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('claim'), callback = claim, flags = { 'allow-oom' } }

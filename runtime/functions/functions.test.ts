@@ -16,7 +16,7 @@ import type { Call } from './call.ts';
 import { circuit } from './circuit.ts';
 import type { CommitReply, CommitStep, Verdict } from './commit.ts';
 import { finish } from './finish.ts';
-import { functionName, library, loadLibrary } from './library.ts';
+import { functionName, library, libraryName, loadLibrary } from './library.ts';
 import { limit } from './limit.ts';
 import { type LaneRecord, receive } from './receive.ts';
 import { release } from './release.ts';
@@ -75,7 +75,7 @@ t.test('the library is loaded once, never replaced, and another one under its na
   t.teardown(() => other.stop());
   const second = await connect('writer', other.url);
   t.teardown(() => second.close());
-  const source = `#!lua name=emboss_v1\nredis.register_function{function_name='${functionName('meta')}', callback=function() return 'old' end, flags={'no-writes'}}`;
+  const source = `#!lua name=${libraryName}\nredis.register_function{function_name='${functionName('meta')}', callback=function() return 'old' end, flags={'no-writes'}}`;
   await second.redis.call('FUNCTION', 'LOAD', source);
   await t.rejects(loadLibrary(second.redis), { code: 'library-differs' });
   await second.redis.call('FUNCTION', 'FLUSH');

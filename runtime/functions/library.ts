@@ -8,7 +8,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { OperatingError } from '../errors.ts';
 
-export const libraryName = 'emboss_v1';
+/**
+ * The one place that names the version. Raised with every change of a released function, so that workers of both versions
+ * run side by side while they are replaced (docs/operating.md, "Upgrading").
+ */
+export const libraryVersion = 1;
+export const libraryName = `emboss_v${libraryVersion}`;
 
 /** Full name of a function of this version at the server. */
 export const functionName = (name: string): string => `${libraryName}_${name}`;
@@ -38,7 +43,7 @@ async function assemble(): Promise<Library> {
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
   // Each file keeps its locals to itself, so that two files may use one name; common is shared by all.
   const blocks = parts.slice(1).map((part) => `do\n${part}\nend`);
-  const source = `#!lua name=${libraryName}\nlocal LIBRARY_HASH = '${hash}'\n${parts[0]}\n${blocks.join('\n')}\n`;
+  const source = `#!lua name=${libraryName}\nlocal LIBRARY, LIBRARY_HASH = '${libraryName}', '${hash}'\n${parts[0]}\n${blocks.join('\n')}\n`;
   return { source, hash };
 }
 

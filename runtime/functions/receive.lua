@@ -26,4 +26,4 @@ local function receive(keys, args)
   return { word, accept(keys[1], keys[2], keys[4], args[5], args[6], args[7], whole(reading(args[8]))), last }
 end
 
-redis.register_function('emboss_v1_receive', receive)
+redis.register_function(named('receive'), receive)

@@ -16,4 +16,4 @@ local function release(keys, args)
   return { 'RELEASED', whole(head) }
 end
 
-redis.register_function { function_name = 'emboss_v1_release', callback = release, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('release'), callback = release, flags = { 'allow-oom' } }

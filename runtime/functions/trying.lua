@@ -9,4 +9,4 @@ local function trying(keys, args)
   return { 'OK' }
 end
 
-redis.register_function('emboss_v1_trying', trying)
+redis.register_function(named('trying'), trying)
