@@ -214,6 +214,7 @@ t.test('M6: a repeat is answered with the same bytes, and only references reach 
   t.equal(second.headers.location, first.headers.location);
   t.equal(first.headers['idempotency-replayed'], undefined);
   t.equal(second.headers['idempotency-replayed'], 'true');
+  t.equal(first.headers['emboss-durability'], 'memory', 'what the answer survives');
   t.match(first.json, {
     version: 2,
     status: 'in_review',
@@ -481,7 +482,9 @@ t.test(
     t.equal(old.headers.location, '/api/v1/orders');
     t.match(await call({ url: '/problems/duplicate-order' }), { status: 200, json: { code: 'P-07' } });
     t.equal((await call({ url: '/livez' })).status, 200);
-    t.equal((await call({ url: '/readyz' })).status, 200);
+    const ready = await call({ url: '/readyz' });
+    t.match(ready, { status: 200, json: { durability: { level: 'memory', reached: true } } });
+    t.equal(ready.headers['emboss-durability'], undefined, 'a read promises nothing');
     played.delivery.isGone = true;
     t.equal((await call({ url: '/livez' })).status, 200, 'alive without Redis');
     t.match(await call({ url: '/readyz' }), { status: 503 });

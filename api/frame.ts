@@ -56,6 +56,8 @@ export function createFrame(name: SurfaceName, parts: Parts): FastifyInstance {
   app.decorateRequest('replayed', false);
   app.addHook('onSend', async (request, reply) => {
     if (request.replayed) void reply.header('idempotency-replayed', 'true');
+    const wrote = request.method !== 'GET' && request.method !== 'HEAD' && reply.statusCode < 400;
+    if (wrote) void reply.header('emboss-durability', parts.ordering.durability); // What this answer survives.
   });
   app.setValidatorCompiler(validator);
   parseJson(app, name === 'partner');

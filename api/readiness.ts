@@ -19,6 +19,8 @@ export interface Ready {
   readonly redis: { readonly orderingMs: number; readonly deliveryMs: number };
   /** How many shards have an owner, of how many: without one a shard takes messages and answers none. */
   readonly owned: { readonly ordering: string; readonly delivery: string };
+  /** What an acknowledged write survives; `reached` is false while too few replicas follow, and writes are refused. */
+  readonly durability: { readonly level: string; readonly reached: boolean };
 }
 
 export interface Readiness {
@@ -47,6 +49,7 @@ export function createReadiness({ ordering, delivery, hub, ticker, accepting }: 
         status: 'ready',
         redis: { orderingMs: ordered.ms, deliveryMs: delivered.ms },
         owned: { ordering: ownedOf(ordered.views), delivery: ownedOf(delivered.views) },
+        durability: { level: ordering.durability, reached: ordering.reached && delivery.reached },
       };
     },
   };
@@ -76,7 +79,9 @@ function contextOver(name: 'ordering' | 'delivery', client: Client, ticker: Tick
   return {
     async look(): Promise<{ readonly ms: number; readonly views: readonly ShardView[] }> {
       const [ms, views] = await Promise.all([client.ping(), shards()]).catch((error: unknown) => {
-        throw away('a store does not answer', error);
+        // Its words name address and setting: they are for the log, where the problem's cause goes.
+        const isWeak = (error as { code?: unknown }).code === 'durability-too-weak';
+        throw away(isWeak ? `the store of ${name} is weaker than promised` : 'a store does not answer', error);
       });
       const heard = await client.heard().catch((error: unknown) => {
         throw away(`the tail of the answers of ${name} cannot be opened`, error);

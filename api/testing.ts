@@ -162,6 +162,8 @@ export class PlayedClient {
     const client: Partial<Client> = {
       shards: 1,
       timeScale: 1,
+      durability: 'memory',
+      reached: true,
       now: () => NOW,
       derive: (prefix, ...parts) => `${prefix}_${digest(prefix, ...parts).slice(0, 26)}` as ActorId,
       digest: (...parts) => digest(...parts),

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../actors/contract/settings.ts';
+import { aclCommand } from './commands/acl.ts';
 import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -42,6 +43,7 @@ const commands = [
   discardCommand(),
   auditCommand(),
   doctorCommand(),
+  aclCommand(),
   functionsCommand(),
 ];
 for (const command of commands) {

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { Settings } from '../actors/contract/settings.ts';
+import { CliFailure, EXIT } from './failure.ts';
 import { type ProvidedRedis, provideRedis } from './redis.ts';
 import { pause } from './time.ts';
 
@@ -16,8 +17,13 @@ export interface KeptRedis {
   stop(): Promise<void>;
 }
 
-/** Rejects with CliFailure, exit code 69, where there is none. `stop` ends a private server and leaves its data. */
+/** Rejects with CliFailure, exit code 69, where there is none, and 78 where a private one cannot keep what is promised. `stop` ends a private server and leaves its data. */
 export async function keepRedis(settings: Settings, say: (line: string) => void): Promise<KeptRedis> {
+  if (!settings.redisUrlGiven && settings.durability.startsWith('replicas:'))
+    throw new CliFailure(
+      `EMBOSS_DURABILITY=${settings.durability} needs a Redis with replicas: give its REDIS_URL, or choose fsync or memory`,
+      EXIT.settings,
+    );
   const wish = {
     url: settings.redisUrlGiven ? settings.redisUrl : undefined,
     source: settings.redis,

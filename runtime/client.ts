@@ -146,6 +146,10 @@ export interface Watch extends AsyncIterable<JournalEntry> {
 export interface Client {
   readonly namespace: Namespace;
   readonly shards: number;
+  /** What an accepted or answered command survives: `memory`, `fsync` or `replicas:n`. */
+  readonly durability: string;
+  /** False while fewer replicas than that have what was written: commands are refused meanwhile. */
+  readonly reached: boolean;
   /** 1 is real time; 3600 plays an hour in a second (T2). */
   readonly timeScale: number;
   /** Estimate of the server's clock in ms (T2). */

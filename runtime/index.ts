@@ -20,7 +20,8 @@ export {
   type Send,
   type StateView,
 } from './hosting.ts';
-export { type ActorId, actorId, isActorId } from './ids.ts';
+export { type ActorId, actorId, isActorId, namespace } from './ids.ts';
 export { canonical, type Event, type Json, type JsonObject } from './json.ts';
 export type { Answer, JournalEntry, Message } from './messages.ts';
+export { aclLine, type Entrance, type UserRights, userRights } from './redis/users.ts';
 export { type Host, type HostOptions, host } from './worker.ts';

@@ -42,6 +42,13 @@ export const outboxKeptMs = 10 * 60_000;
 export const answersKeptMs = 7 * 24 * 3_600_000;
 /** Deadline of one call to Redis; beyond it the outcome is unknown (C3). */
 export const callDeadlineMs = 2_000;
+/** How long replicas have to confirm shared writes, beyond which they are unknown: a thousand round trips in one building. */
+export const copiesWithinMs = 1_000;
+/** Calls held while replicas confirm earlier ones: memory of a process, about 1 KB each. */
+export const heldCallsMax = 20_000;
+/** How long a connection whose replicas fell behind waits when it looks whether they came back, and how often it looks. */
+export const copiesLookMs = 20;
+export const copiesLookEveryMs = 100;
 /** How long one read of inboxes or journals blocks: rare when idle, short enough to find a dead socket soon. */
 export const readBlockMs = 1_000;
 /** How often a held shard trims its streams and leaves a sign of life. */
@@ -63,3 +70,4 @@ invariant(messageCharsMax * 2 < commitCharsMax, 'limits: any message fits a comm
 invariant(snapshotCharsMax * 2 < commitCharsMax, 'limits: any snapshot fits a commit call');
 invariant(mailboxPerActorMax <= mailboxPerShardMax, 'limits: an actor cannot outgrow its shard');
 invariant(readBlockMs < callDeadlineMs, 'limits: a blocked read ends before its deadline');
+invariant(copiesWithinMs < callDeadlineMs, 'limits: a short count of replicas is heard before the deadline');

@@ -552,13 +552,21 @@ t.test(
       const first = await space.host();
       await space.ask(A, { type: 'ARM' });
       await space.ask(A, { type: 'THROW' }, 'bad');
-      for (const id of ['1', '2']) await space.send(A, { type: 'ADD', id }, id);
+      let last = 0;
+      for (const id of ['1', '2']) {
+        const sent = await space.send(A, { type: 'ADD', id }, id);
+        if (sent.kind === 'accepted') last = sent.position;
+      }
       await space.until('they wait', async () => (await space.client.parked())[0]?.waiting === 3);
       await first.stop();
       // What the act's commit leaves, and an owner that ends before it has touched any of them: the first throws no more.
       const { parked, waiting } = space.keys(A);
       await redis.lpop(waiting(A));
-      await redis.hset(parked, A, ((await redis.hget(parked, A)) ?? '').replace(/^P/, act === 'V' ? 'V' : 'X1000'));
+      await redis.hset(
+        parked,
+        A,
+        ((await redis.hget(parked, A)) ?? '').replace(/^P/, act === 'V' ? 'V' : `X${last + 1}`),
+      );
       await space.send(A, { type: 'ADD', id: 'later' }, 'later');
       await space.host();
       await space.until('nobody is parked', async () => (await space.client.parked()).length === 0);

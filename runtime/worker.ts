@@ -27,7 +27,9 @@ import { type Batch, batchOver } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
 import { namespaceKeys } from './redis/keys.ts';
-import { checkServer, parseDurability } from './redis/server.ts';
+import { type Asked, checkRights } from './redis/rights.ts';
+import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from './redis/server.ts';
+import { type TrustedBatch, trustedBatch } from './redis/trusted.ts';
 import { agreeConfig } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
@@ -120,14 +122,14 @@ async function openAll(
   open: (profile: 'writer' | 'reader' | 'query', url: string, name: string) => Promise<Connection>,
 ): Promise<Connections> {
   const writer = await open('writer', options.url, 'writer');
-  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
-  await loadLibrary(writer.redis);
+  const durability = parseDurability(options.durability ?? 'memory');
   const ns = checkedNamespace(options.namespace);
+  await verify(writer, { door: 'host', namespace: ns, durability });
   await agreeConfig(writer, ns, { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 });
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
-    if (connection !== writer) await loadLibrary(connection.redis);
+    await verify(connection, { door: 'relay', namespace: checkedNamespace(name), durability });
     peers.set(name, connection);
   }
   return {
@@ -137,6 +139,14 @@ async function openAll(
     reader: await open('reader', options.url, 'reader'),
     query: await open('query', options.url, 'query'),
   };
+}
+
+/** What a server has to keep, hold and allow before anything is entrusted to it. Five round trips at most. */
+async function verify(connection: Connection, asked: Asked): Promise<void> {
+  const { durability } = asked;
+  checkReplicas(await checkServer(connection, durability), durability, connection.printable);
+  await loadLibrary(connection.redis);
+  await checkRights(connection, asked);
 }
 
 const TROUBLE_LOG_MS = 10_000;
@@ -155,7 +165,8 @@ class Worker implements Host {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #open = new Map<number, OpenShard>();
-  readonly #batches = new Map<Connection, Batch>();
+  readonly #batches = new Map<Connection, TrustedBatch>();
+  readonly #durability: Durability;
   /** When each shard was last opened, and the pause before its last reclaim. */
   readonly #openedAt = new Map<number, number>();
   readonly #reclaimPause = new Map<number, number>();
@@ -172,6 +183,7 @@ class Worker implements Host {
 
   constructor(options: HostOptions, charts: Charts, connections: Connections) {
     this.#options = options;
+    this.#durability = parseDurability(options.durability ?? 'memory');
     this.#charts = charts;
     this.#connections = connections;
     this.#namespace = checkedNamespace(options.namespace);
@@ -187,7 +199,11 @@ class Worker implements Host {
     await this.#announceCharts();
     const masters = await connectLockMasters(
       this.#options.lockUrls ?? [this.#options.url],
-      { clock: this.#clock },
+      {
+        clock: this.#clock,
+        check: (master) =>
+          checkRights(master, { door: 'lock', namespace: this.#namespace, durability: this.#durability }),
+      },
       this.#options.connector,
     );
     this.#ownership = createOwnership({
@@ -216,11 +232,8 @@ class Worker implements Host {
     });
     this.#scene = this.#makeScene(hasher, writer);
     this.#claiming = new Claiming(this.#scene, () => this.#ownership.members());
-    this.#warming = new Warming(this.#scene, this.#batch(query));
-    writer.onReady(() => {
-      this.#dropAll();
-      this.#verifyServer();
-    });
+    this.#warming = new Warming(this.#scene, batchOver(query, this.#clock, callDeadlineMs));
+    writer.onReady(() => this.#dropAll());
     this.#effects = new EffectRunner(this.#scene);
     this.#reader = startReader(
       reader,
@@ -297,18 +310,6 @@ class Worker implements Host {
     for (const shard of [...this.#open.values()]) shard.lose(new OutcomeUnknown('the connection was made anew'));
   }
 
-  /** After each reconnection: it may be another server, without our functions or weaker than we were promised. */
-  #verifyServer(): void {
-    const { writer } = this.#connections;
-    checkServer(writer, parseDurability(this.#options.durability ?? 'memory'))
-      .then(() => loadLibrary(writer.redis))
-      .catch((error: unknown) => {
-        if (!(error instanceof OperatingError) || error.retry === 'here') return; // Away again: the next reconnection looks.
-        this.#log.error({ error: String(error) }, 'the server cannot be used any more');
-        this.#options.onFatal?.(error);
-      });
-  }
-
   /** Says which machines and leaf states there are, for readers of the index. One round trip. */
   async #announceCharts(): Promise<void> {
     const names = namespaceKeys(this.#namespace);
@@ -352,10 +353,26 @@ class Worker implements Host {
     return `${this.#namespace}:${from}>${send.namespace}:${hasher.shardOf(send.actor, shardsOf(send.namespace))}`;
   }
 
-  #batch(connection: Connection): Batch {
-    const known = this.#batches.get(connection) ?? batchOver(connection, this.#clock, callDeadlineMs);
-    this.#batches.set(connection, known);
-    return known;
+  #batch(connection: Connection): TrustedBatch {
+    const known = this.#batches.get(connection);
+    if (known !== undefined) return known;
+    const at = connection.printable;
+    const batch = trustedBatch({
+      connection,
+      clock: this.#clock,
+      durability: this.#durability,
+      onRefused: (error) => {
+        this.#log.error({ at, error: String(error) }, 'the server cannot be used any more');
+        if (connection === this.#connections.writer) this.#options.onFatal?.(error); // A peer's lanes wait for it.
+      },
+      onCopies: (reached, confirmed) => {
+        const level = durabilityText(this.#durability);
+        if (reached) this.#log.warn({ at, level, confirmed }, 'replicas have caught up');
+        else this.#log.error({ at, level, confirmed }, 'too few replicas confirm; work waits for them');
+      },
+    });
+    this.#batches.set(connection, batch);
+    return batch;
   }
 
   async #openShard(shard: ShardIndex): Promise<'open' | 'failed'> {
@@ -425,7 +442,8 @@ class Worker implements Host {
       if (!(await this.#ownership.reclaim(shard))) return;
       const outcome = await this.#openShard(shard).catch((error: unknown) => {
         this.#log.warn({ shard, error: String(error) }, 'claim has no answer, will be tried again');
-        if (error instanceof OperatingError && error.code === 'function-missing') this.#verifyServer();
+        if (error instanceof OperatingError && error.code === 'function-missing')
+          this.#batch(this.#connections.writer).doubt();
         return 'failed' as const;
       });
       if (outcome === 'open') return;

@@ -6,6 +6,8 @@ export const unmendableCodes: ReadonlySet<string> = new Set([
   'config-mismatch',
   'durability-too-weak',
   'library-differs',
+  'library-missing',
+  'redis-denied',
   'redis-evicts',
   'redis-too-old',
   'redis-url',

@@ -148,6 +148,8 @@ async function durabilityFinding(url: string, settings: Settings): Promise<Findi
     };
   }
   const wanted = settings.durability === 'fsync' ? ['always'] : ['always', 'everysec'];
+  const copies = await copiesFinding(url, settings, config);
+  if (copies !== undefined) return copies;
   const faults = [
     config.get('appendonly') === 'yes' ? '' : 'CONFIG SET appendonly yes',
     wanted.includes(config.get('appendfsync') ?? '') ? '' : `CONFIG SET appendfsync ${wanted.at(-1)}`,
@@ -162,8 +164,35 @@ async function durabilityFinding(url: string, settings: Settings): Promise<Findi
   };
 }
 
+/** What speaks against `replicas:n`; a server that would go on alone is worth a warning, since it only costs time. */
+async function copiesFinding(
+  url: string,
+  { durability }: Settings,
+  config: ReadonlyMap<string, string>,
+): Promise<Finding | undefined> {
+  const wanted = Number(/^replicas:(\d+)$/.exec(durability)?.[1] ?? 0);
+  if (wanted === 0) return undefined;
+  const info = String(await askRedis(url, ['INFO', 'replication']));
+  const online = [...info.matchAll(/^slave\d+:.*\bstate=online\b/gm)].length;
+  if (online < wanted)
+    return {
+      topic: 'redis',
+      state: 'bad',
+      words: `${online} of the ${wanted} replicas that EMBOSS_DURABILITY=${durability} needs are online; start them with replicaof`,
+    };
+  if (Number(config.get('min-replicas-to-write') ?? 0) >= wanted) return undefined;
+  return {
+    topic: 'redis',
+    state: 'warn',
+    words: `a master that is cut off takes writes that nobody will confirm; better: CONFIG SET min-replicas-to-write ${wanted}, min-replicas-max-lag 2`,
+  };
+}
+
 async function configOf(url: string): Promise<Map<string, string>> {
-  const flat = await askRedis(url, ['CONFIG', 'GET', 'appendonly', 'appendfsync', 'maxmemory-policy']);
+  const flat = await askRedis(
+    url,
+    'CONFIG GET appendonly appendfsync maxmemory-policy min-replicas-to-write'.split(' '),
+  );
   const words = Array.isArray(flat) ? flat.map(String) : [];
   return new Map(Array.from({ length: words.length / 2 }, (_, i) => [words[2 * i] ?? '', words[2 * i + 1] ?? '']));
 }

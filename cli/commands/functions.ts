@@ -5,7 +5,7 @@ import type { Client } from '../../runtime/client.ts';
 import { OperatingError } from '../../runtime/errors.ts';
 import { dropFunctions, functionLibraries, type LibraryView, loadFunctions } from '../../runtime/index.ts';
 import { CliFailure, EXIT } from '../failure.ts';
-import { type Clients, findSystem, withClients } from '../found.ts';
+import { type Found, findSystem, withClients } from '../found.ts';
 import { table } from '../table.ts';
 
 interface Options {
@@ -17,24 +17,23 @@ type Row = LibraryView & { readonly server: string };
 
 export function functionsCommand(): Command {
   const all = new Command('functions').description('Show, load or drop the function libraries of the runtime.');
+  const url = ['--url <url>', 'Redis with the operator’s user; default: the servers of both contexts'] as const;
   all
     .command('list', { isDefault: true })
     .description('Which libraries the servers have, their hashes, and which workers call them.')
+    .option(...url)
     .option('--json', 'rows as JSON')
     .action(async (options: Options) => {
-      await withClients(async (clients) => {
-        const rows = (
-          await each((url) => functionLibraries(url, clientsAt(url, clients))).then((found) =>
-            found.map(({ url, done }) => done.map((view): Row => ({ server: url, ...view }))),
-          )
-        ).flat();
-        process.stdout.write(options.json === true ? `${JSON.stringify({ libraries: rows })}\n` : drawn(rows));
-      });
+      const found = await withMembers(options, (members) =>
+        each((at) => functionLibraries(at, members(at)), options.url),
+      );
+      const rows = found.flatMap(({ url, done }) => done.map((view): Row => ({ server: printable(url), ...view })));
+      process.stdout.write(options.json === true ? `${JSON.stringify({ libraries: rows })}\n` : drawn(rows));
     });
   all
     .command('load')
     .description('Load the functions of this version, where they are not there.')
-    .option('--url <url>', 'Redis with the operator’s user; default: the servers of both contexts')
+    .option(...url)
     .option('--json', 'the result as JSON')
     .action(async (options: Options) => {
       const [{ done } = { done: { library: '', hash: '' } }] = await each(loadFunctions, options.url);
@@ -44,6 +43,7 @@ export function functionsCommand(): Command {
     .command('drop')
     .description('Drop a library that nobody calls any more. Refused while a worker that is not dead says it does.')
     .argument('<library>', 'for example emboss_v1')
+    .option(...url)
     .option('--yes', 'that no client calls it either')
     .option('--json', 'the result as JSON')
     .action(async (library: string, options: Options & { readonly yes?: boolean }) => {
@@ -52,20 +52,42 @@ export function functionsCommand(): Command {
           `Workers say which library they call, clients do not: those of ${library} stop working. Say --yes when there are none.`,
           EXIT.usage,
         );
-      await withClients(async (clients) => {
-        const found = await each((url) => dropFunctions(url, library, clientsAt(url, clients)));
-        const dropped = found.some(({ done }) => done);
-        told(options, { library, dropped }, dropped ? `${library} is dropped.` : `There was no ${library}.`);
-      });
+      const found = await withMembers(options, (members) =>
+        each((at) => dropFunctions(at, library, members(at)), options.url),
+      );
+      const dropped = found.some(({ done }) => done);
+      told(options, { library, dropped }, dropped ? `${library} is dropped.` : `There was no ${library}.`);
     });
   return all;
 }
 
-/** The contexts whose state the server holds. */
-function clientsAt(url: string, { ordering, delivery }: Clients): readonly Client[] {
-  const { orderingRedisUrl, deliveryRedisUrl } = findSystem();
-  return [...(url === orderingRedisUrl ? [ordering] : []), ...(url === deliveryRedisUrl ? [delivery] : [])];
+type MembersAt = (url: string) => readonly Client[];
+
+/** With the contexts whose state a server holds. For a server named where no system is found, with none: nobody is asked. */
+async function withMembers<T>({ url }: Options, act: (members: MembersAt) => Promise<T>): Promise<T> {
+  const found = systemOrNone(url);
+  if (found === undefined) return await act(() => []);
+  return await withClients(({ ordering, delivery }) =>
+    act((at) => [
+      ...(isSameServer(at, found.orderingRedisUrl) ? [ordering] : []),
+      ...(isSameServer(at, found.deliveryRedisUrl) ? [delivery] : []),
+    ]),
+  );
 }
+
+function systemOrNone(url: string | undefined): Found | undefined {
+  if (url === undefined) return findSystem();
+  try {
+    const found = findSystem();
+    return [found.orderingRedisUrl, found.deliveryRedisUrl].some((own) => isSameServer(url, own)) ? found : undefined;
+  } catch (error) {
+    if (error instanceof CliFailure) return undefined;
+    throw error;
+  }
+}
+
+/** Whoever the user is. */
+const isSameServer = (one: string, other: string): boolean => printable(one) === printable(other);
 
 /** On the server named, or on those of both contexts, one after the other. */
 async function each<T>(
@@ -88,7 +110,7 @@ async function each<T>(
 function drawn(rows: readonly Row[]): string {
   if (rows.length === 0) return 'No library was ever loaded.\n';
   const cells = rows.map(({ server, library, hash, functions, workers }) => [
-    printable(server),
+    server,
     library,
     hash,
     functions,

@@ -3,22 +3,23 @@
 import type { ActorView, Client, ConnectOptions, Watch } from '../client.ts';
 import { type Cancel, type Clock, pause, systemClock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
-import { command } from '../functions/call.ts';
+import { command, durable } from '../functions/call.ts';
 import { loadLibrary } from '../functions/library.ts';
-import { type ActorId, type Namespace, namespace } from '../ids.ts';
+import { type ActorId, type Namespace, namespace, streamId } from '../ids.ts';
+import { type StreamEntry, tokenOf } from '../journal/entry.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
-import { callDeadlineMs } from '../limits.ts';
-import { batchOver } from '../redis/batch.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
-import { checkServer, parseDurability } from '../redis/server.ts';
+import { checkRights } from '../redis/rights.ts';
+import { checkReplicas, checkServer, type Durability, durabilityText, parseDurability } from '../redis/server.ts';
+import { type TrustedBatch, trustedBatch } from '../redis/trusted.ts';
 import { agreeConfig, type NamespaceConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
 import { derivedId, keyedDigest } from './digest.ts';
 import { fleet } from './fleet.ts';
-import { intake } from './intake.ts';
+import { type Heard, intake } from './intake.ts';
 import { leftovers } from './leftovers.ts';
 import { operations } from './operations.ts';
 import { actorsOf, history, inState, journal, population, type ReadDoors, readActor, storedText } from './reads.ts';
@@ -52,14 +53,15 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 }
 
 async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connection, clock: Clock): Promise<Client> {
-  const config = await founded(options, ns, writer);
+  const durability = parseDurability(options.durability ?? 'memory');
+  const config = await founded(options, ns, writer, durability);
   const serverClock = createServerClock(clock);
   const stopSampling = await keepTime(serverClock, writer, clock);
   const now = (): number => serverClock.now();
   const { shardOf } = await createHasher();
   const keys = Array.from({ length: config.shards }, (_, shard) => shardKeys(ns, shard));
   const names = namespaceKeys(ns);
-  const batch = batchOver(writer, clock, callDeadlineMs);
+  const batch = trustedBatch({ connection: writer, clock, durability });
   const doors: ReadDoors = {
     batch,
     shards: config.shards,
@@ -72,13 +74,18 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
   const journals = keys.map((one) => one.journal);
   const tails = tailsOver(openTail, journals, clock);
   const keysOf = (actor: ActorId): ShardKeys => keys[doors.shardOf(actor)] as ShardKeys;
-  const door = intake({ batch, clock, now, keysOf, tail: tails.shared, mailbox: options.mailbox });
+  const isKept = durability.kind === 'replicas' ? keptOver(batch, keys) : undefined;
+  const door = intake({ batch, clock, now, keysOf, tail: tails.shared, mailbox: options.mailbox, isKept });
   const digest = (...parts: readonly string[]): string => keyedDigest(options.secret, ns, parts);
 
   return {
     namespace: ns,
     shards: config.shards,
     timeScale: config.timeScale,
+    durability: durabilityText(durability),
+    get reached() {
+      return batch.reached;
+    },
     now,
     derive: (prefix, ...parts) => derivedId(options.secret, ns, prefix, parts),
     digest,
@@ -114,9 +121,15 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
 }
 
 /** The server can be trusted with the namespace, and the namespace has been founded. */
-async function founded(options: ConnectOptions, ns: Namespace, writer: Connection): Promise<NamespaceConfig> {
-  await checkServer(writer, parseDurability(options.durability ?? 'memory'));
+async function founded(
+  options: ConnectOptions,
+  ns: Namespace,
+  writer: Connection,
+  durability: Durability,
+): Promise<NamespaceConfig> {
+  checkReplicas(await checkServer(writer, durability), durability, writer.printable);
   await loadLibrary(writer.redis);
+  await checkRights(writer, { door: 'client', namespace: ns, durability });
   if (options.config !== undefined) await agreeConfig(writer, ns, options.config);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;
@@ -124,6 +137,21 @@ async function founded(options: ConnectOptions, ns: Namespace, writer: Connectio
     'namespace-unknown',
     `namespace ${ns} has not been founded at ${writer.printable}; start a worker first`,
   );
+}
+
+/**
+ * An answer is heard as soon as its entry stands in the journal, perhaps before the owner's replicas have it. Kept is what this
+ * connection finds there, too, with replicas that confirm it: the same server, then, and not one that was deposed meanwhile.
+ * The answers of a turn share one round trip.
+ */
+function keptOver(batch: TrustedBatch, keys: readonly ShardKeys[]): (entry: Heard) => Promise<boolean> {
+  return async ({ shard, position, token }) => {
+    const id = streamId(position);
+    const { journal } = keys[shard] as ShardKeys;
+    const read = command(['XRANGE', journal, id, id], (reply) => (reply as readonly StreamEntry[])[0]);
+    const found = await batch.run(durable(read));
+    return found !== undefined && tokenOf(found) === token;
+  };
 }
 
 /** Samples the server's clock now and from time to time (T2). Returns how to stop. */

@@ -18,7 +18,16 @@ export interface IntakeDoors {
   readonly now: () => number;
   readonly keysOf: (actor: Command['actor']) => ShardKeys;
   readonly tail: () => Promise<Tail>;
+  /** Whether the entry that told an answer has reached the durability level; undefined where it has when it can be heard. */
+  readonly isKept?: ((entry: Heard) => Promise<boolean>) | undefined;
   readonly mailbox: { readonly perActorMax?: number; readonly perShardMax?: number } | undefined;
+}
+
+/** The journal entry by which an answer was heard. */
+export interface Heard {
+  readonly shard: number;
+  readonly position: number;
+  readonly token: string;
 }
 
 export interface Intake {
@@ -27,6 +36,13 @@ export interface Intake {
   /** An operator's act on a parked actor: never limited. */
   control(actor: Command['actor'], act: 'redrive' | 'discard', by: string, messageId: string): Promise<SendOutcome>;
 }
+
+interface Told {
+  readonly answer: Answer;
+  readonly entry: Heard;
+}
+
+type Tell = (told: Told) => void;
 
 const REPEAT_ONCE_AFTER_MS = 50; // After an unknown outcome a repeat under the same id tells what happened (M1).
 const TIMEOUT_MS_MAX = 60_000;
@@ -38,18 +54,18 @@ export function intake(doors: IntakeDoors): Intake {
       throw new OperatingError('bad-setting', `mailbox.${name} is a whole number from 1 on, not ${bound}`);
   }
   /** Who waits for the answer to a command; one command may be asked several times at once. */
-  const waiters = new Map<string, Set<(answer: Answer) => void>>();
+  const waiters = new Map<string, Set<Tell>>();
   let listening: Promise<void> | undefined;
 
   function listen(): Promise<void> {
     listening ??= doors.tail().then(
       (tail) => {
         tail.listen({
-          entry({ who, messageId, answer }) {
+          entry({ who, messageId, answer, shard, position, token }) {
             if (answer === undefined) return;
             const waiting = waiters.get(`${who}|${messageId}`);
             if (waiting === undefined) return;
-            const told = JSON.parse(answer) as Answer;
+            const told = { answer: JSON.parse(answer) as Answer, entry: { shard, position, token } };
             for (const tell of waiting) tell(told);
           },
         });
@@ -62,7 +78,7 @@ export function intake(doors: IntakeDoors): Intake {
     return listening;
   }
 
-  function wait(key: string, tell: (answer: Answer) => void): () => void {
+  function wait(key: string, tell: Tell): () => void {
     const waiting = waiters.get(key) ?? new Set();
     waiters.set(key, waiting.add(tell));
     return () => {
@@ -121,17 +137,24 @@ export function intake(doors: IntakeDoors): Intake {
     }
     await new Promise<void>((resolve) => doors.clock.after(REPEAT_ONCE_AFTER_MS, resolve));
     const again = await send(command).catch((error: unknown) => {
-      if (error instanceof OutcomeUnknown) return undefined;
+      // That the repeat was not sent says nothing of the first one.
+      if (error instanceof OutcomeUnknown || (error instanceof OperatingError && error.retry === 'here'))
+        return undefined;
       throw error;
     });
     return { outcome: again, repeated: true };
+  }
+
+  /** Where it cannot be told, it may not be: the caller repeats under the same id and hears it once it is. */
+  async function isKept(entry: Heard): Promise<boolean> {
+    return doors.isKept === undefined || (await doors.isKept(entry).catch(() => false));
   }
 
   async function ask(command: Command, timeoutMs: number): Promise<AskOutcome> {
     await listen(); // Before the send: no answer can pass unseen.
     let stopWaiting = (): void => undefined;
     let cancel = (): void => undefined;
-    const answered = new Promise<Answer | undefined>((resolve) => {
+    const answered = new Promise<Told | undefined>((resolve) => {
       stopWaiting = wait(`${command.actor}|${command.messageId}`, resolve);
       cancel = doors.clock.after(Math.min(timeoutMs, TIMEOUT_MS_MAX), () => resolve(undefined));
     });
@@ -143,8 +166,9 @@ export function intake(doors: IntakeDoors): Intake {
       // A duplicate of our own first sending is no other's command: its answer is ours.
       if (sent?.kind === 'duplicate' && !repeated) return { kind: 'running' };
       if (sent?.kind === 'key-reused' || sent?.kind === 'rejected') return sent;
-      const answer = await answered;
-      return answer === undefined ? { kind: 'unknown' } : { kind: 'answered', answer, replayed: false };
+      const told = await answered;
+      if (told === undefined || !(await isKept(told.entry))) return { kind: 'unknown' };
+      return { kind: 'answered', answer: told.answer, replayed: false };
     } finally {
       cancel();
       stopWaiting();

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '../client.ts';
 import { OperatingError } from '../errors.ts';
-import { command } from '../functions/call.ts';
+import { command, durable } from '../functions/call.ts';
 import { limit } from '../functions/limit.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { NamespaceKeys } from '../redis/keys.ts';
@@ -27,12 +27,13 @@ export function records(batch: Batch, names: NamespaceKeys): Records {
         );
       }
       const key = names.record(id);
-      const stored = await batch.run(command(['SET', key, bytes, 'NX', 'GET'], (reply) => reply as string | null));
+      const put = command(['SET', key, bytes, 'NX', 'GET'], (reply) => reply as string | null);
+      const stored = await batch.run(durable(put));
       if (stored === null) return 'stored';
       return digest(stored) === digest(bytes) ? 'same' : 'other';
     },
     getRecord: (id) => batch.run(command(['GET', names.record(id)], (reply) => (reply as string | null) ?? undefined)),
-    dropRecord: (id) => batch.run(command(['DEL', names.record(id)], (reply) => reply === 1)),
+    dropRecord: (id) => batch.run(durable(command(['DEL', names.record(id)], (reply) => reply === 1))),
   };
 }
 

@@ -26,7 +26,10 @@ export class Claiming {
     this.#members = members;
   }
 
-  /** L2: compare-and-set on the token read with the lock held. Two round trips. */
+  /**
+   * L2: compare-and-set on the token read with the lock held. Two round trips. At `replicas:n` a claim that is answered covers
+   * what stands on this server before it, the commit with the unknown outcome too: what is read next may be acted upon (C3).
+   */
   async claim(shard: ShardIndex): Promise<Claimed | undefined> {
     const { batch, namespace, clock, worker, mayWork, reading } = this.#scene;
     const keys = shardKeys(namespace, shard);

@@ -8,8 +8,10 @@ local function beat(keys, args)
   local entry = redis.call('HGET', keys[1], args[1])
   -- An entry that is gone was lost with the server's tail, or buried while we were away: it is still ours.
   if entry and string.sub(entry, 1, #args[2]) ~= args[2] then return { 'DISPLACED', entry } end
-  redis.call('HSET', keys[1], args[1], args[3])
   local reply = { 'BEAT', whole(reading('')) }
+  local refused = denied(keys[1], 'HGETALL')
+  if refused then return refused end
+  redis.call('HSET', keys[1], args[1], args[3])
   for _, text in ipairs(redis.call('HGETALL', keys[1])) do reply[#reply + 1] = text end
   return reply
 end

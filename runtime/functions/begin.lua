@@ -5,6 +5,8 @@
 -- Reply  {'OK', '1' begun or '0' gone per effect …} | {'FENCED'}     Cost O(effects)
 local function begin(keys, args)
   if not owns(keys[1], args[1]) then return { 'FENCED' } end
+  local refused = denied(keys[2], 'ZADD')
+  if refused then return refused end
   local reply = { 'OK' }
   for i = 2, #args, 3 do
     local attempt, _, late = attempt_of(redis.call('HGET', keys[4], args[i]))

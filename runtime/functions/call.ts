@@ -7,6 +7,8 @@ export interface Call<Reply> {
   /** The command and its arguments, ready to send. */
   readonly command: readonly [string, ...(string | number)[]];
   readonly decode: (reply: unknown) => Reply;
+  /** The caller acts on the reply only once what it tells of has reached the durability level (redis/copies.ts). */
+  readonly durable: boolean;
 }
 
 /** FCALL with its keys and arguments. Hot functions reply with words apart by a space, the others with a list of them. */
@@ -19,14 +21,21 @@ export function fcall<Reply>(
   return {
     command: ['FCALL', functionName(name), keys.length, ...keys, ...args],
     decode: (reply) => decode(typeof reply === 'string' ? reply.split(' ') : (reply as readonly string[])),
+    durable: true,
   };
 }
 
-/** A plain command; the decoder gets what the client library made of the reply. */
+/** A plain command, usually a read; the decoder gets what the client library made of the reply. */
 export const command = <Reply>(
   words: readonly [string, ...(string | number)[]],
   decode: (reply: unknown) => Reply,
-): Call<Reply> => ({ command: words, decode });
+): Call<Reply> => ({ command: words, decode, durable: false });
+
+/** A command whose reply is a promise to somebody: kept, or seen where it is kept. */
+export const durable = <Reply>(call: Call<Reply>): Call<Reply> => ({ ...call, durable: true });
+
+/** A function on whose reply nothing rests for longer than a moment. */
+export const fleeting = <Reply>(call: Call<Reply>): Call<Reply> => ({ ...call, durable: false });
 
 /** A reply of names and values: a flat list, a list of pairs, or the object that the client makes of RESP3's map. */
 export function pairsOf(reply: unknown): readonly (readonly [name: string, value: string])[] {

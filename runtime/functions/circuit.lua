@@ -9,6 +9,8 @@ local function circuit(keys, args)
   local facts = redis.call('HMGET', keys[1], 'state', 'ok', 'bad', 'since', 'probe')
   local state, ok, bad = facts[1] or 'closed', tonumber(facts[2] or '0'), tonumber(facts[3] or '0')
   local since, probe = tonumber(facts[4] or '0'), tonumber(facts[5] or '0')
+  local refused = denied(keys[1], 'HSET')
+  if refused then return refused end
   redis.call('SADD', keys[2], args[3])
 
   if args[1] == 'enter' then

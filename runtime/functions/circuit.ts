@@ -2,7 +2,7 @@
 
 import { circuitRestMs } from '../limits.ts';
 import type { NamespaceKeys } from '../redis/keys.ts';
-import { type Call, fcall } from './call.ts';
+import { type Call, fcall, fleeting } from './call.ts';
 
 export type CircuitReply =
   | { readonly pass: true; readonly state: string }
@@ -15,6 +15,8 @@ export const circuit = (
   what: 'enter' | 'ok' | 'bad' | 'probe-ok' | 'probe-bad',
   reading: string,
 ): Call<CircuitReply> =>
-  fcall('circuit', [keys.circuit(name), keys.circuits], [what, circuitRestMs, name, reading], ([word, detail]) =>
-    word === 'WAIT' ? { pass: false, waitMs: Number(detail) } : { pass: true, state: detail ?? 'closed' },
+  fleeting(
+    fcall('circuit', [keys.circuit(name), keys.circuits], [what, circuitRestMs, name, reading], ([word, detail]) =>
+      word === 'WAIT' ? { pass: false, waitMs: Number(detail) } : { pass: true, state: detail ?? 'closed' },
+    ),
   );

@@ -29,6 +29,11 @@ local function claim(keys, args)
     'dueTries', 'tried')
   if (owner[1] or '') ~= args[1] then return { 'STALE', owner[1] or '' } end
 
+  -- A reader's right that is missing must not be taken for a group that is gone.
+  local refused = denied(keys[2], 'XPENDING', 'XRANGE', 'XADD', 'ZRANGEBYSCORE', 'HKEYS', 'HGET', 'HSET', 'ZADD', 'ZINCRBY')
+  if not refused and not may('XGROUP', 'DESTROY', keys[2], '') then refused = refusal('XGROUP DESTROY') end
+  if refused then return refused end
+
   local now = reading(args[5])
   local head, read, parked, alive = 0, 0, '0', now
   if owner[3] then

@@ -42,6 +42,7 @@ local function parse_step(call, at)
   at = at + 7
   if more ~= '' then
     local waiting, lists
+    call.rare = true
     step.generation, waiting, lists = string.match(more, '^(%S+) (%d+) (%d+)$')
     if waiting ~= '0' then
       step.waiting, step.entry, step.why = number(waiting), args[at], args[at + 1]
@@ -351,6 +352,16 @@ local function take(call, steps, verdicts, read, highest, whole_batch)
   end
 end
 
+-- What the writing of steps may come to, whatever they carry (C1); the rarer part where one of them sets something off.
+local function denied_to(call)
+  local owner, inbox = call.keys[OWNER], call.keys[INBOX]
+  local refused = denied(owner, 'HSET', 'HDEL', 'ZADD', 'ZREM', 'XADD', 'RPUSH', 'INCRBY', 'XACK')
+  if not refused and call.rare then refused = denied(owner, 'HGET', 'HINCRBY', 'LPOP', 'LLEN') end
+  if refused then return refused end
+  if not may('XGROUP', 'SETID', inbox, '', '') then return refusal('XGROUP SETID') end
+  if not may('XREADGROUP', 'GROUP', '', '', 'STREAMS', inbox, '>') then return refusal('XREADGROUP') end
+end
+
 -- The usual call: one message, the next of the shard, moves one actor and sets nothing off. The same checks and writes as for
 -- many steps, with a quarter fewer of Redis's instructions since no table is made. Nil, with nothing written, where it is not that.
 local function commit_one(keys, args, read, now)
@@ -365,6 +376,9 @@ local function commit_one(keys, args, read, now)
   local position = tonumber(position_text)
   if sequence ~= before or position <= tonumber(last) or position ~= tonumber(read) + 1 then return nil end -- C2, M2
 
+  -- The first write below is its own test, and what follows it is tested here (C1).
+  local refused = denied(keys[OWNER], 'HSET', 'ZREM', 'ZADD', 'XADD', 'RPUSH', 'INCRBY')
+  if refused then return refused end
   local actor = string.sub(keys[place], string.find(keys[OWNER], '}', 1, true) + 4)
   redis.call('XGROUP', 'SETID', keys[INBOX], args[1], id)
   redis.call('HSET', keys[place], 'line', after .. ' ' .. position_text .. ' ' .. now, 'open', whole(number(stored[2]) - 1),
@@ -417,6 +431,8 @@ local function commit(keys, args)
     steps[#steps + 1], verdicts[#verdicts + 1] = step, verdict
   end
 
+  local refused = denied_to(call)
+  if refused then return refused end
   if highest then
     -- An entry that was left out stays pending (M2).
     if highest.position > read and fresh < highest.position - read then whole_batch = false end

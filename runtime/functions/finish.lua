@@ -8,6 +8,9 @@ local function finish(keys, args)
   if not owns(keys[1], args[1]) then return { 'FENCED' } end
   local attempt, _, late = attempt_of(redis.call('HGET', keys[6], args[2]))
   if redis.call('HEXISTS', keys[5], args[2]) == 0 or attempt ~= tonumber(args[3]) then return { 'GONE' } end
+  local refused = denied(keys[4], 'ZADD', 'ZREM', 'XADD', 'INCRBY', 'HINCRBY')
+  if refused then return refused end
+  local now = args[7] ~= '' and whole(reading(args[8]))
   if args[4] == 'retry' then
     if attempt > 0 then redis.call('HSET', keys[6], args[2], whole(attempt) .. late) end -- 0: put off before its first try.
     redis.call('ZADD', keys[4], args[5], 'e|' .. args[2])
@@ -18,7 +21,7 @@ local function finish(keys, args)
   redis.call('HDEL', keys[5], args[2])
   redis.call('HDEL', keys[6], args[2])
   redis.call('ZREM', keys[4], 'e|' .. args[2])
-  if args[7] ~= '' then accept(keys[2], keys[3], keys[7], args[6], args[2], args[7], whole(reading(args[8]))) end
+  if args[7] ~= '' then accept(keys[2], keys[3], keys[7], args[6], args[2], args[7], now) end
   return { 'SETTLED' }
 end
 

@@ -47,19 +47,17 @@ async function assemble(): Promise<Library> {
   return { source, hash };
 }
 
-/** Loads the library on the server behind `redis`, or checks that it is there. Two round trips at most. */
+/**
+ * Checks that the library is on the server behind `redis`, and loads it where it is not. A user who may not load needs somebody
+ * who has: OperatingError `library-missing` says so. One round trip, three where it is loaded.
+ */
 export async function loadLibrary(redis: Redis): Promise<Library> {
   const wanted = await library();
-  try {
-    await redis.call('FUNCTION', 'LOAD', wanted.source);
-  } catch (error) {
-    if (!String((error as Error).message).includes('already exists')) {
-      throw new OperatingError('library-refused', `Redis refused the function library ${libraryName}`, {
-        cause: error,
-      });
-    }
+  let found = await loadedHash(redis);
+  if (found === undefined) {
+    await load(redis, wanted);
+    found = await loadedHash(redis);
   }
-  const found = await redis.call('FCALL', functionName('meta'), '0');
   if (found !== wanted.hash) {
     throw new OperatingError(
       'library-differs',
@@ -68,3 +66,33 @@ export async function loadLibrary(redis: Redis): Promise<Library> {
   }
   return wanted;
 }
+
+/** Undefined where there is no library under our name. */
+async function loadedHash(redis: Redis): Promise<unknown> {
+  try {
+    return await redis.call('FCALL', functionName('meta'), '0');
+  } catch (error) {
+    if (wordsOf(error).includes('Function not found')) return undefined;
+    if (wordsOf(error).startsWith('NOPERM')) {
+      const rule = `+fcall|${functionName('meta')}`;
+      const line = `this Redis user may not call our functions; grant ${rule}, or use the users that \`emboss acl\` prints`;
+      throw new OperatingError('redis-denied', line, { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function load(redis: Redis, wanted: Library): Promise<void> {
+  try {
+    await redis.call('FUNCTION', 'LOAD', wanted.source);
+  } catch (error) {
+    if (wordsOf(error).includes('already exists')) return; // Somebody was quicker.
+    if (wordsOf(error).startsWith('NOPERM')) {
+      const words = `the function library ${libraryName} is not on the server and this Redis user may not load it: an operator runs \`emboss functions load\` first`;
+      throw new OperatingError('library-missing', words, { cause: error });
+    }
+    throw new OperatingError('library-refused', `Redis refused the function library ${libraryName}`, { cause: error });
+  }
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 // Wrapper of limit.lua: rate limiting by GCRA.
 
-import { type Call, fcall } from './call.ts';
+import { type Call, fcall, fleeting } from './call.ts';
 
 export interface Rate {
   readonly count: number;
@@ -14,7 +14,9 @@ export const limit = (
   rate: Rate,
   reading: string,
 ): Call<{ readonly allowed: boolean; readonly retryAfterMs: number }> =>
-  fcall('limit', [key], [rate.perMs / rate.count, rate.burst, reading], ([allowed, wait]) => ({
-    allowed: allowed === '1',
-    retryAfterMs: Number(wait),
-  }));
+  fleeting(
+    fcall('limit', [key], [rate.perMs / rate.count, rate.burst, reading], ([allowed, wait]) => ({
+      allowed: allowed === '1',
+      retryAfterMs: Number(wait),
+    })),
+  );

@@ -22,8 +22,11 @@ local function receive(keys, args)
     word = 'REWOUND'
   end
 
+  local refused = denied(keys[1], 'XADD', 'INCRBY', 'HINCRBY')
+  if refused then return refused end
+  local now = whole(reading(args[8]))
   redis.call('HSET', keys[3], args[1], args[2] .. '|' .. args[3])
-  return { word, accept(keys[1], keys[2], keys[4], args[5], args[6], args[7], whole(reading(args[8]))), last }
+  return { word, accept(keys[1], keys[2], keys[4], args[5], args[6], args[7], now), last }
 end
 
 redis.register_function(named('receive'), receive)

@@ -6,6 +6,8 @@
 local function release(keys, args)
   if not owns(keys[1], args[1]) then return { 'FENCED' } end
   local owner = redis.call('HMGET', keys[1], 'counter', 'line', 'worker')
+  local refused = denied(keys[1], 'HSET')
+  if refused then return refused end
   local head, _, read, parked = parse_line(owner[2])
   local now = whole(reading(args[3]))
   head = tonumber(head) + 1

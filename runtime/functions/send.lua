@@ -14,6 +14,8 @@ local function send(keys, args)
     if not actor then return 'BAD limits' end
     limits, per_actor, per_shard = args[1], tonumber(actor), tonumber(shard)
   end
+  local refused = denied(keys[1], 'HINCRBY', 'INCRBY', 'XADD', 'HDEL', 'HEXISTS')
+  if refused then return refused end
   local record, field = args[2], args[3]
   if redis.call('HSETNX', keys[3], field, record) == 0 then
     local first, answer = string.match(redis.call('HGET', keys[3], field), '^%d+ (%x+ )(.*)$')

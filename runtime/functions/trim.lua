@@ -13,6 +13,8 @@ local function trim(keys, args)
   -- The inbox keeps from the oldest entry without an acknowledgement, else from the one after the last delivered.
   local pending = redis.call('XPENDING', keys[2], args[1])
   local from = pending[1] > 0 and place(pending[2]) or tonumber(read) + 1
+  local refused = denied(keys[2], 'XTRIM', 'LINDEX', 'LPOP', 'HSCAN', 'HDEL')
+  if refused then return refused end
   redis.call('HSET', keys[1], 'line', line, 'relayed', args[2])
   redis.call('XTRIM', keys[2], 'MINID', '0-' .. whole(from))
   redis.call('XTRIM', keys[3], 'MINID', '0-' .. args[3])

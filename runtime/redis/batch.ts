@@ -25,7 +25,8 @@ export interface Batch {
 const UTF8 = { replyEncoding: 'utf8' } as const;
 const PORTION = 8; // Calls per pipeline: of 3, 6, 8, 12 and all, 6 and 8 gave the most transitions per second on two cores.
 
-export function batchOver(connection: Connection, clock: Clock, deadlineMs: number): Batch {
+/** `ready` is asked when calls leave, which may be a turn after they were made. */
+export function batchOver(connection: Pick<Connection, 'redis' | 'ready'>, clock: Clock, deadlineMs: number): Batch {
   const queue: Waiting[] = [];
 
   function flush(): void {

@@ -24,6 +24,8 @@ export interface Connection {
   readonly profile: Profile;
   /** Address for people, without secrets. */
   readonly printable: string;
+  /** Name of the Redis user, for people. */
+  readonly user: string;
   /** Grows each time the socket became ready. A number that changed between two looks: replies may have been lost. */
   readonly generation: number;
   readonly ready: boolean;
@@ -198,6 +200,7 @@ function connectionOver(
     redis,
     profile,
     printable,
+    user: redis.options.username ?? 'default',
     get generation() {
       return generation;
     },

@@ -28,6 +28,7 @@ const REFUSED: Readonly<Record<string, readonly [code: string, retry: Retry]>> =
 };
 
 const NOT_SENT = "Stream isn't writeable"; // ioredis refuses to queue: the command never left this process.
+const DENIED_INSIDE = "The user executing the script can't run this command";
 const INSIDE_FUNCTION = /on @user_function|script: /; // The function ran and failed midway; Redis does not roll back.
 
 /**
@@ -45,6 +46,9 @@ export function redisFailure(what: string, error: unknown): OperatingError | Out
   if (message.includes('Function not found')) {
     return new OperatingError('function-missing', `${what}: ${message}`, { retry: 'here', cause: error });
   }
+  // C1: no function comes to a right that is missing after its first write, so nothing was done.
+  if (message.includes(DENIED_INSIDE))
+    return new OperatingError('redis-denied', `${what}: ${message}`, { cause: error });
   if (INSIDE_FUNCTION.test(message))
     return new OperatingError('function-failed', `${what}: ${message}`, { cause: error });
   const [code, retry] = REFUSED[word] ?? ['redis-error', 'never'];

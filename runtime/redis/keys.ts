@@ -99,3 +99,14 @@ export function namespaceKeys(ns: Namespace): NamespaceKeys {
     record: (id) => `{${ns}:record:${id}}`,
   };
 }
+
+/** Where a connection leaves a mark for replicas to confirm: under the hash tag of `key`, which is in the same slot. */
+export const markBeside = (key: string): string => `${key.slice(0, key.indexOf('}') + 1)}:mark`;
+
+/** Key patterns of a namespace, as ACL rules name them: keys of all its shards, its own, those of records and the like, locks. */
+export const keyPatterns = {
+  shards: (ns: string, name = '*'): string => `{${ns}:*}:${name}`,
+  own: (ns: string, name = '*'): string => `{${ns}}:${name}`,
+  beside: (ns: string, kind: string): string => `{${ns}:${kind}:*}`,
+  locks: (ns: string): string => `lock:{${ns}:*}`,
+};

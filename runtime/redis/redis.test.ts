@@ -50,7 +50,8 @@ t.test('durability levels are parsed and a weaker configuration is named with it
   t.match(weaknessOf(config({ appendfsync: 'no' }), { kind: 'memory' }), /appendfsync everysec/);
   t.match(weaknessOf(config({ appendonly: 'no' }), { kind: 'memory' }), /CONFIG SET appendonly yes/);
   t.match(weaknessOf(config({ 'no-appendfsync-on-rewrite': 'yes' }), { kind: 'memory' }), /on-rewrite no/);
-  t.match(weaknessOf(config({}), { kind: 'replicas', count: 1 }), /cannot be verified by this version/);
+  t.equal(weaknessOf(config({}), { kind: 'replicas', count: 1 }), undefined);
+  t.match(weaknessOf(config({ appendonly: 'no' }), { kind: 'replicas', count: 1 }), /CONFIG SET appendonly yes/);
 });
 
 const dir = t.testdir();

@@ -28,6 +28,8 @@ export interface ServerIdentity {
   /** New at each promotion: two servers with the same one share their history up to now. */
   readonly replicationId: string;
   readonly role: 'master' | 'replica';
+  /** Replicas that follow this server now, without those that are still being filled. */
+  readonly replicasOnline: number;
 }
 
 /** One round trip. */
@@ -38,6 +40,8 @@ export async function serverIdentity(connection: Connection): Promise<ServerIden
     runId: info.get('run_id') ?? '',
     replicationId: info.get('master_replid') ?? '',
     role: info.get('role') === 'master' ? 'master' : 'replica',
+    replicasOnline: [...info].filter(([name, facts]) => /^slave\d+$/.test(name) && /\bstate=online\b/.test(facts))
+      .length,
   };
 }
 
@@ -98,13 +102,27 @@ export async function checkServer(connection: Connection, durability: Durability
   return identity;
 }
 
+/**
+ * At the start only: OperatingError `replicas-missing` where fewer replicas are online than durability `replicas:n` names. Later
+ * on, as after a failover, calls are refused one by one until enough follow again (copies.ts); reads go on.
+ */
+export function checkReplicas({ replicasOnline }: ServerIdentity, durability: Durability, at: string): void {
+  if (durability.kind !== 'replicas' || replicasOnline >= durability.count) return;
+  throw new OperatingError(
+    'replicas-missing',
+    `Redis at ${at} has ${replicasOnline} of the ${durability.count} replicas online that durability ` +
+      `replicas:${durability.count} promises; start them (replicaof), or choose durability fsync or memory`,
+    { retry: 'here' },
+  );
+}
+
+/** The level as it is set and told, for example `replicas:1`. */
+export const durabilityText = (durability: Durability): string =>
+  durability.kind === 'replicas' ? `replicas:${durability.count}` : durability.kind;
+
 /** What stands between this configuration and the level, with the remedy; undefined when nothing does. Pure. */
 export function weaknessOf(config: ReadonlyMap<string, string>, durability: Durability): string | undefined {
   const level = durability.kind;
-  if (level === 'replicas') {
-    // Acknowledging by WAIT belongs to the commit path; promising it here without that would be a false promise.
-    return `durability replicas:${durability.count} cannot be verified by this version; choose fsync or memory`;
-  }
   if (config.get('appendonly') !== 'yes') {
     return `durability ${level} needs the append-only file; set: CONFIG SET appendonly yes (and in redis.conf)`;
   }
@@ -113,7 +131,7 @@ export function weaknessOf(config: ReadonlyMap<string, string>, durability: Dura
     return `durability fsync needs appendfsync always, it is ${fsync}; set: CONFIG SET appendfsync always, or choose durability memory`;
   }
   if (fsync !== 'always' && fsync !== 'everysec') {
-    return `durability memory needs appendfsync everysec or always, it is ${fsync}; set: CONFIG SET appendfsync everysec`;
+    return `durability ${level} needs appendfsync everysec or always, it is ${fsync}; set: CONFIG SET appendfsync everysec`;
   }
   // While a rewrite runs, such a server does not fsync at all: up to 30 s are lost at a power failure (redis.conf).
   if (config.get('no-appendfsync-on-rewrite') === 'yes') {

@@ -50,17 +50,25 @@ export interface LockMasters {
   close(): Promise<void>;
 }
 
+export interface LockOptions extends ConnectOptions {
+  /** Rejects for a master that cannot be used. One that is away at the start is not asked. */
+  readonly check?: (connection: Connection) => Promise<void>;
+}
+
 /**
  * Connects to one, three or five independent masters; a minority may be away and is joined when it returns. Throws
  * OperatingError `redis-unavailable` when no majority is ready in time.
  */
 export async function connectLockMasters(
   urls: readonly string[],
-  options: ConnectOptions = {},
+  options: LockOptions = {},
   connector: Connector = redisConnector,
 ): Promise<LockMasters> {
   const connections = urls.map((url) => connector.open('lock', url, options));
-  const tries = connections.map((connection) => connection.untilReady(options.readyWithinMs ?? READY_WITHIN_MS));
+  const tries = connections.map(async (connection) => {
+    await connection.untilReady(options.readyWithinMs ?? READY_WITHIN_MS);
+    await options.check?.(connection);
+  });
   try {
     await majority(tries);
     // The others are usually a moment behind; without them the first lock would rest on a bare majority.

@@ -49,9 +49,13 @@ export class TrialSpace {
   static async open(
     t: { teardown(end: () => Promise<unknown>): void },
     redis: Redis,
-    { shards = 2, url, ...more }: Partial<ConnectOptions> & { readonly shards?: number; readonly url: string },
+    {
+      shards = 2,
+      url,
+      namespace: name = `w${++spaces}`,
+      ...more
+    }: Partial<ConnectOptions> & { readonly shards?: number; readonly url: string },
   ): Promise<TrialSpace> {
-    const name = `w${++spaces}`;
     const client = await connect({
       namespace: name,
       url,

@@ -59,8 +59,8 @@ export const workerMutants: readonly Mutant[] = [
     law: 'L2',
     why: 'what was believed over a connection is dropped with it: the server behind the next one may have lost its tail',
     file: 'runtime/worker.ts',
-    find: '      this.#dropAll();\n',
-    replace: '',
+    find: '    writer.onReady(() => this.#dropAll());\n',
+    replace: '    writer.onReady(() => undefined);\n',
     tests: ['runtime/worker.test.ts'],
   },
   {

@@ -1,7 +1,8 @@
 // One client's connection through the proxy: its requests and replies as frames, each reply matched with its request.
 //
 // Redis answers in order, so the n-th reply belongs to the n-th request; pushes answer none. A connection that subscribes,
-// monitors or switches replies off breaks that rule: from then on its frames are passed on and meet no fault.
+// monitors or switches replies off breaks that rule: from then on its frames are passed on and meet no fault. A replica's
+// becomes a stream of bytes, which can be cut and stand still like the others.
 
 import type { Socket } from 'node:net';
 import type { FaultRules, HeldCommand, Sentence } from './fault-rules.ts';
@@ -21,7 +22,8 @@ interface Expected {
   readonly delayMs?: number;
 }
 
-const ONE_WAY = /^(P|S)?SUBSCRIBE$|^MONITOR$|^SYNC$|^PSYNC$/i;
+const ONE_WAY = /^(P|S)?SUBSCRIBE$|^MONITOR$/i;
+const REPLICATION = /^P?SYNC$/i; // What follows is a file and a stream of commands: no frames that are replies.
 const PASSED: Expected = {};
 
 export interface WireDoors {
@@ -40,6 +42,7 @@ export class Wire {
   readonly #replies: Lane;
   readonly #expected: Expected[] = [];
   #matched = true;
+  #isStream = false;
   #cut = false;
 
   constructor(near: Socket, far: Socket, { rules, hold, taps }: WireDoors) {
@@ -53,8 +56,12 @@ export class Wire {
     for (const socket of [near, far]) socket.setNoDelay(true).on('error', () => undefined); // `close` follows.
     const asked = new FrameCutter('requests');
     const answered = new FrameCutter('replies');
-    near.on('data', (chunk) => this.#frames(asked, chunk, (frame) => this.#request(frame)));
-    far.on('data', (chunk) => this.#frames(answered, chunk, (frame) => this.#reply(frame)));
+    near.on('data', (chunk) =>
+      this.#isStream ? this.#requests.pass(chunk) : this.#frames(asked, chunk, (frame) => this.#request(frame)),
+    );
+    far.on('data', (chunk) =>
+      this.#isStream ? this.#replies.pass(chunk) : this.#frames(answered, chunk, (frame) => this.#reply(frame)),
+    );
     // What was under way when one side went still arrives: late requests are executed.
     near.on('close', () => this.#requests.finish(() => far.end()));
     far.on('close', () => this.#replies.finish(() => near.end()));
@@ -95,6 +102,7 @@ export class Wire {
   #request(request: Buffer): void {
     const words = this.#matched ? wordsOf(request) : [];
     this.#matched &&= !breaksOrder(words);
+    this.#isStream ||= REPLICATION.test(words[0] ?? '');
     if (!this.#matched) this.#requests.pass(request);
     else this.#carryOut(request, words, this.#rules.isEmpty ? undefined : this.#rules.judge(words));
   }
@@ -155,4 +163,4 @@ export class Wire {
 
 /** True for a request after which replies can no longer be counted. */
 const breaksOrder = ([name = '', option = '']: readonly string[]): boolean =>
-  ONE_WAY.test(name) || (/^CLIENT$/i.test(name) && /^REPLY$/i.test(option));
+  ONE_WAY.test(name) || REPLICATION.test(name) || (/^CLIENT$/i.test(name) && /^REPLY$/i.test(option));

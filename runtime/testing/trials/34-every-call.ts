@@ -50,7 +50,7 @@ export const everyCall: Trial = {
   name: 'every-call',
   fault: 'the k-th call of each kind fails, for every k, before it is executed and after',
   expects: 'I1 to I4 hold for each k, and the work gets done',
-  seconds: 240,
+  seconds: 60,
   async run(stage) {
     const server = await ClusterServer.start('every-call');
     stage.atEnd(() => server.close());
@@ -207,8 +207,10 @@ class Life {
     }
   }
 
-  async #ask(client: RecordedClient, actor: ActorId, event: Event, id = `m${(this.#asked += 1)}`): Promise<void> {
-    const command = { actor, event, messageId: id, create: { machine: 'tally', input: {} } };
+  async #ask(client: RecordedClient, actor: ActorId, event: Event, id?: string): Promise<void> {
+    this.#asked += 1;
+    const messageId = id ?? `m${this.#asked}`;
+    const command = { actor, event, messageId, create: { machine: 'tally', input: {} } };
     await this.#until(`${event.type} is answered`, async () => {
       const told = await client.ask(command, { timeoutMs: ASK_MS }).catch(unanswered);
       return told?.kind === 'answered';
