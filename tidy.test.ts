@@ -120,6 +120,7 @@ const CLOCK_EXCEPTIONS: { readonly [place: string]: string } = {
   'api/client/clock.ts': 'the clock of the typed client, which also runs in browsers and imports no runtime',
   'runtime/shards/watchdog.ts': 'a thread that measures whether the event loop of the process stands still',
   'runtime/shards/shards.test.ts': 'moves the wall clock under the runtime to show that nothing rests on it',
+  'runtime/testing/simulation/run.ts': 'puts virtual time where redlock reads the wall clock by itself',
   'cli/time.ts': 'processes are supervised in real time',
   'cli/bootstrap/': 'runs before anything is built',
   'bench/': 'measures real time',

@@ -146,7 +146,8 @@ function reconnectDelay(times: number, clock: Clock): number {
   return Math.ceil(ceiling * (0.5 + clock.random() / 2));
 }
 
-function connectionOver(
+/** Over a client that somebody else made and connects: the simulation has its own. */
+export function connectionOver(
   redis: Redis,
   profile: Profile,
   printable: string,

@@ -13,9 +13,12 @@ export interface Hasher {
   hash64(text: string): bigint;
 }
 
-/** Loads the WebAssembly module once per call, a few milliseconds. */
+let loaded: ReturnType<typeof xxhash> | undefined;
+
+/** Loads the WebAssembly module at the first call, a few milliseconds. */
 export async function createHasher(): Promise<Hasher> {
-  const { h64 } = await xxhash();
+  loaded ??= xxhash();
+  const { h64 } = await loaded;
   return {
     shardOf: (actor, shards) => shardIndex(Number(h64(actor) % BigInt(shards))),
     hash64: (text) => h64(text),

@@ -64,6 +64,9 @@ export {
   type Way,
 } from './redis-proxy.ts';
 export { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+export { type FaultKind, faultKinds } from './simulation/faults.ts';
+export { type RunOptions, type RunResult, simulate } from './simulation/run.ts';
+export { openStage, type Stage } from './simulation/stage.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
 export {
   startWorkerProcess,
