@@ -16,6 +16,7 @@ import { hotOrder } from './28-hot-order.ts';
 import { rebalanceStorm } from './29-rebalance-storm.ts';
 import { timers } from './30-timers.ts';
 import { randomCharts } from './32-random-charts.ts';
+import { simulationSweep } from './33-simulation.ts';
 import { everyCall } from './34-every-call.ts';
 import { rollingUpgrade } from './46-rolling-upgrade.ts';
 import type { Trial } from './trial.ts';
@@ -37,6 +38,7 @@ export const trials: readonly Trial[] = [
   rebalanceStorm,
   timers,
   randomCharts,
+  simulationSweep,
   everyCall,
   rollingUpgrade,
 ];
