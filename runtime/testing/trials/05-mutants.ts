@@ -11,6 +11,7 @@ import { systemClock } from '../../clock.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { mutants } from '../mutants/mutants.ts';
 import { ProjectCopy, projectRoot } from '../mutants/project-copy.ts';
+import { deposedOwner } from './deposed-owner.ts';
 import type { Stage } from './stage.ts';
 import type { InvariantId, Trial, TrialReport } from './trial.ts';
 
@@ -77,7 +78,7 @@ function shortWay(): Mutant {
 export const mutantCheck: Trial = {
   number: 5,
   name: 'mutants',
-  fault: `trial 2's worst moment on copies of the build, ${unguarded.map(({ name }) => name).join(', ')}`,
+  fault: `${deposedOwner.fault}, on copies of the build ${unguarded.map(({ name }) => name).join(', ')}`,
   expects: 'the auditor finds every copy out: I6, I3 or I7; and nothing in the build as it is',
   seconds: 150,
   async run(stage) {

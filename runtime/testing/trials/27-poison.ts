@@ -54,6 +54,7 @@ export const poison: Trial = {
     }
     const latencies = started.load.latencies.slice(calm);
     for (const actor of poisoned) await discarded(stage, cluster, actor);
+    await startEnded(cluster);
     await cluster.owned();
     const report = await stage.finish(cluster);
     stage.measure('poisons', poisoned.length, 'messages and timers');
@@ -120,10 +121,10 @@ async function neighboursGoOn(
     if (neighbour === undefined) continue;
     const id = `neighbour-${poisoned.length}-${index}`;
     const command = { actor: neighbour, event: { type: 'ADD', id }, messageId: id };
-    await cluster.until(
-      `${neighbour}, in the shard of ${actor}, answers`,
-      async () => (await client.ask({ ...command, create: { machine: 'tally', input: {} } })).kind === 'answered',
-    );
+    await cluster.until(`${neighbour}, in the shard of ${actor}, answers`, async () => {
+      await startEnded(cluster);
+      return (await client.ask({ ...command, create: { machine: 'tally', input: {} } })).kind === 'answered';
+    });
   }
 }
 

@@ -11,7 +11,7 @@ import type { Trial } from './trial.ts';
 const PHASE_MS = 12_000;
 const CLIENTS = 12; // That command the hot actors, each as soon as it has its answer.
 const HOT_ACTORS = 20; // Of the hot shard.
-const TIMEOUT_MS = 10_000;
+const ASK = { timeoutMs: 10_000 };
 
 export const hotOrder: Trial = {
   number: 28,
@@ -36,6 +36,13 @@ export const hotOrder: Trial = {
     stage.expect(stage.counts.rejected === 0, `${stage.counts.rejected} commands of the others were rejected`);
   },
 };
+
+const added = (actor: ActorId, id: string) => ({
+  actor,
+  event: { type: 'ADD', id },
+  messageId: id,
+  create: { machine: 'tally', input: {} },
+});
 
 /** Actors of one shard; what the name adds to them decides the shard. */
 function actorsOf(cluster: Cluster, shard: number): readonly ActorId[] {
@@ -68,9 +75,8 @@ async function phase(
       asked += 1;
       const id = `${name.replaceAll(' ', '-')}-${asked}`;
       const actor = actors[asked % actors.length] as ActorId; // Of a list that is not empty.
-      const command = { actor, event: { type: 'ADD', id }, messageId: id, create: { machine: 'tally', input: {} } };
       const begun = systemClock.monotonic();
-      const told = await client.ask(command, { timeoutMs: TIMEOUT_MS });
+      const told = await client.ask(added(actor, id), ASK);
       hot.push(systemClock.monotonic() - begun);
       stage.expect(told.kind === 'answered', `${actor} answered ${JSON.stringify(told)}`);
     }
