@@ -37,12 +37,15 @@ export class Losses {
     return { commands: this.#commands, effects: this.#effects, ageMsMax: this.#ageMsMax };
   }
 
-  /** Whether the server that gave this answer may have lost it: how long before the loss it came, else undefined. */
-  ageMs({ returnedAt }: Operation): number | undefined {
+  /**
+   * Whether the server that gave this answer may have lost it: how long before the loss it came, else undefined. An operation
+   * that was under way at the loss may have been answered before it, and its caller may have heard so later: age 0.
+   */
+  ageMs({ invokedAt, returnedAt }: Operation): number | undefined {
     if (returnedAt === undefined) return undefined;
     const ages = this.#declared
-      .filter(({ at, sinceMs }) => returnedAt <= at && at - returnedAt <= sinceMs)
-      .map(({ at }) => at - returnedAt);
+      .filter(({ at, sinceMs }) => invokedAt <= at && at - returnedAt <= sinceMs)
+      .map(({ at }) => Math.max(0, at - returnedAt));
     return ages.length === 0 ? undefined : Math.min(...ages);
   }
 

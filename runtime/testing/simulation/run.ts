@@ -350,9 +350,9 @@ class Run implements Subject {
   /** Whatever a client was told is accepted is in a journal at last, unless the server lost it. */
   #checkAccepted(known: ReadonlySet<string>): void {
     if (!this.#settled) return;
-    for (const { actor, messageId, at } of this.#workload.accepted) {
+    for (const { actor, messageId, invokedAt, at } of this.#workload.accepted) {
       if (known.has(`${actor} ${messageId}`)) continue;
-      if (this.#faults.losses.some((loss) => at <= loss.at && loss.at - at <= loss.sinceMs)) continue;
+      if (this.#faults.losses.some((loss) => invokedAt <= loss.at && loss.at - at <= loss.sinceMs)) continue;
       this.broken(`liveness: ${messageId} of ${actor} was accepted and is in no journal`);
     }
   }

@@ -52,8 +52,13 @@ const KINDS: readonly (readonly [kind: string, weight: number])[] = [
 
 export class Workload {
   readonly history: Operation[] = [];
-  /** Message ids that were accepted, by actor, with the time at which their client heard so. */
-  readonly accepted: { readonly actor: string; readonly messageId: string; readonly at: number }[] = [];
+  /** Message ids that were accepted, by actor, with the operation of which their client heard so at `at`. */
+  readonly accepted: {
+    readonly actor: string;
+    readonly messageId: string;
+    readonly invokedAt: number;
+    readonly at: number;
+  }[] = [];
   readonly #options: WorkloadOptions;
   /** Milliseconds between two commands of one client, at most. */
   thinkMs: number;
@@ -203,19 +208,19 @@ export class Workload {
     const operation = this.#begin(name, 'command', actor, { messageId, event });
     const told = await client.ask(command).catch(() => ({ kind: 'unknown' }) as const);
     this.#told(operation, outcomeOf(told));
-    if (told.kind === 'answered' || told.kind === 'running') this.#accept(command);
+    if (told.kind === 'answered' || told.kind === 'running') this.#accept(command, operation);
     return told.kind === 'answered';
   }
 
   async #send(name: string, client: Client, command: Command): Promise<void> {
     const { actor, messageId, event } = command;
-    this.#begin(name, 'command', actor, { messageId, event });
+    const operation = this.#begin(name, 'command', actor, { messageId, event });
     const told = await client.send(command).catch(() => undefined);
-    if (told?.kind === 'accepted' || told?.kind === 'duplicate') this.#accept(command);
+    if (told?.kind === 'accepted' || told?.kind === 'duplicate') this.#accept(command, operation);
   }
 
-  #accept({ actor, messageId }: Command): void {
-    this.accepted.push({ actor, messageId, at: this.#options.world.scheduler.now });
+  #accept({ actor, messageId }: Command, { invokedAt }: { readonly invokedAt: number }): void {
+    this.accepted.push({ actor, messageId, invokedAt, at: this.#options.world.scheduler.now });
   }
 
   async #read(name: string, client: Client, actor: ActorId): Promise<void> {
