@@ -14,6 +14,7 @@ import { delaysRepeats } from './13-delays-repeats.ts';
 import { frozenRedis } from './14-frozen-redis.ts';
 import { partitionedWorker } from './16-partitioned-worker.ts';
 import { failover } from './17-failover.ts';
+import { splitBrain } from './18-split-brain.ts';
 import { diskFull } from './19-disk-full.ts';
 import { memoryFull } from './22-memory-full.ts';
 import { deletedData } from './23-deleted-data.ts';
@@ -37,6 +38,7 @@ export const trials: readonly Trial[] = [
   frozenRedis,
   partitionedWorker,
   failover,
+  splitBrain,
   diskFull,
   memoryFull,
   deletedData,
