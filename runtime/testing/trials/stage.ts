@@ -59,6 +59,8 @@ export class Stage {
   /** Decides where and when faults strike. Load draws from generators of its own. */
   readonly random: Random;
   recorder = new HistoryRecorder();
+  /** What clients of another kind than the loads' were told; the report has the sum. */
+  readonly told: Counts = { ok: 0, refused: 0, rejected: 0, unknown: 0 };
   readonly measures: Measure[] = [];
   readonly reasons: string[] = [];
   readonly invariants = new Map<InvariantId, InvariantVerdict>();
@@ -105,9 +107,14 @@ export class Stage {
     });
     this.#ends.push(() => cluster.close());
     this.#durability = options.durability ?? 'memory';
-    const info = String(await askRedis(cluster.server().url, ['INFO', 'server']));
-    this.#redisVersion = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
+    await this.servedBy(cluster.server().url);
     return cluster;
+  }
+
+  /** Notes the version of the server for the report. */
+  async servedBy(url: string): Promise<void> {
+    const info = String(await askRedis(url, ['INFO', 'server']));
+    this.#redisVersion = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
   }
 
   /** Starts load and a subscriber, and resolves when answers come. */
@@ -227,7 +234,7 @@ export class Stage {
   }
 
   get counts(): Counts {
-    const sum: Counts = { ok: 0, refused: 0, rejected: 0, unknown: 0 };
+    const sum: Counts = { ...this.told };
     for (const { load } of [...this.#pastLoads, ...this.#loads])
       for (const word of Object.keys(sum) as (keyof Counts)[]) sum[word] += load.counts[word];
     return sum;

@@ -12,6 +12,7 @@ import { powerLoss } from './11-power-loss.ts';
 import { lostReplies } from './12-lost-replies.ts';
 import { delaysRepeats } from './13-delays-repeats.ts';
 import { frozenRedis } from './14-frozen-redis.ts';
+import { apiPartition } from './15-api-partition.ts';
 import { partitionedWorker } from './16-partitioned-worker.ts';
 import { failover } from './17-failover.ts';
 import { splitBrain } from './18-split-brain.ts';
@@ -36,6 +37,7 @@ export const trials: readonly Trial[] = [
   lostReplies,
   delaysRepeats,
   frozenRedis,
+  apiPartition,
   partitionedWorker,
   failover,
   splitBrain,
