@@ -117,6 +117,8 @@ export interface WorkerView {
   readonly fenced: number;
   readonly startedAt: number;
   readonly version: string;
+  /** The library of functions that it calls, such as `emboss_v1`. */
+  readonly library: string;
 }
 
 export interface ParkedView {

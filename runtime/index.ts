@@ -3,7 +3,7 @@
 export { type Cancel, type Clock, pause, systemClock } from './clock.ts';
 export type { Log } from './commit/scene.ts';
 export { InvariantBroken, NotHostable, OperatingError, OutcomeUnknown, storedError } from './errors.ts';
-export { dropFunctions, loadFunctions } from './functions/operator.ts';
+export { dropFunctions, functionLibraries, type LibraryView, loadFunctions } from './functions/operator.ts';
 export {
   type Announcement,
   type EffectCall,

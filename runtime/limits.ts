@@ -56,7 +56,7 @@ export const readBlockMs = 1_000;
 export const trimEveryMs = 5_000;
 /** An owner silent for longer than this was an outage, and resume policies count (T1). Well above lease and failover. */
 export const outageMs = 15_000;
-/** Claims in a row over the same oldest entry from which a shard works in single file, and finds before it parks (M5). */
+/** Claims in a row over the same oldest entry or due timer from which a shard works in single file, and finds before it parks (M5). */
 export const singleFileAfterClaims = 3;
 export const crashedAfterFinds = 2;
 /** Owners that may go on with a redrive over one waiting message, each after another ended: past it that message is suspect (M5). */

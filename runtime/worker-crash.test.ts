@@ -387,6 +387,38 @@ t.test(
   },
 );
 
+t.test('M5: a timer whose step ends the process is found out and parked, and its neighbours are served', async (t) => {
+  const space = new Space(t);
+  const client = await space.client();
+  const neighbour = [...OTHERS].find((actor) => client.shardOf(actor) === client.shardOf(A)) as ActorId;
+  await space.send(neighbour, { type: 'ADD', id: '1' }, 'n1');
+  await space.send(A, { type: 'BOMB' }, 'm1');
+  let deaths = 0;
+  let worker = space.start('trial.1');
+  const parked = await space.until(
+    'it is parked',
+    async () => {
+      const ended = await Promise.race([worker.exited, client.parked()]);
+      if (ended === 'SIGKILL') {
+        deaths += 1;
+        // Its shard goes on between two deaths, and the timer is found out all the same.
+        await space.send(neighbour, { type: 'ADD', id: `d${deaths}` }, `d${deaths}`);
+        worker = space.start('trial.1');
+      }
+      return Array.isArray(ended) && ended[0];
+    },
+    { everyMs: 30 },
+  );
+  t.match(parked, { actor: A, mode: 'parked', cause: { error: { code: 'crashed' }, timer: { generation: String } } });
+  t.ok(deaths <= 6, `${deaths} deaths: the one at arming, two in a batch, one that finds it, one that makes sure`);
+  await space.until('its neighbour is served', async () => (await space.seen(neighbour)).length === deaths + 1);
+  await client.discard(A, 'operator');
+  await space.until('it goes on', async () => (await client.parked()).length === 0);
+  t.match(await client.ask({ actor: A, event: { type: 'DISARM' }, messageId: 'm2' }), { answer: { kind: 'applied' } });
+  t.equal(await space.value(A), 'open');
+  t.equal(await worker.stop(), 0);
+});
+
 t.test(
   'L4: SIGTERM drains, releases and exits with 0; a second process under one id refuses, and ends by itself',
   async (t) => {

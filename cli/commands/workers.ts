@@ -59,6 +59,8 @@ function drawn(rows: readonly Row[], now: number): string {
     row.steps,
     row.fenced,
     row.startedAt > 0 ? duration(Math.max(0, now - row.startedAt)) : '–',
+    row.version || '–',
+    row.library,
   ]);
   const head = [
     'context',
@@ -73,6 +75,8 @@ function drawn(rows: readonly Row[], now: number): string {
     'steps',
     'fenced',
     'up for',
+    'version',
+    'library',
   ];
   return table({ head, rows: cells, right: [4, 5, 6, 8, 9, 10] });
 }

@@ -18,6 +18,7 @@ import type { Membership } from './operations.ts';
 const PIN_TRIES = 5; // Workers publish when members come and go: rarely, and never five times in a row.
 const NONCE_BYTES = 4;
 const OPERATOR = workerId('operator.0'); // Who computed it: for people.
+const FIRST_LIBRARY = 'emboss_v1'; // Of programs whose entries do not name one.
 const LOOKS_APART_MS = SHARD_LIMITS.heartbeatMs + 250; // Two looks this far apart see a living member beat.
 
 export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Membership {
@@ -112,6 +113,7 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
             fenced: stat('fenced'),
             startedAt: entry.startedAt,
             version: entry.version,
+            library: entry.library ?? FIRST_LIBRARY,
           };
         });
     },

@@ -14,7 +14,7 @@ import { type CommitReply, commit, type Verdict } from '../functions/commit.ts';
 import { release } from '../functions/release.ts';
 import { resume } from '../functions/resume.ts';
 import { trim } from '../functions/trim.ts';
-import { trying } from '../functions/trying.ts';
+import { timerTried, trying } from '../functions/trying.ts';
 import { type ActorId, positionOf, type Token } from '../ids.ts';
 import type { StreamEntry } from '../journal/entry.ts';
 import {
@@ -38,7 +38,7 @@ import type { Scene } from './scene.ts';
 import { type Stepped, stepWork } from './stepping.ts';
 import { checkStored } from './still-there.ts';
 import { stillWarm, type WarmActors } from './warming.ts';
-import { type EntryWork, entryWork, type Work, waitingWork } from './work.ts';
+import { type EntryWork, entryWork, type TimerWork, type Work, waitingWork } from './work.ts';
 
 export type Claimed = Extract<ClaimReply, { kind: 'claimed' }>;
 
@@ -52,6 +52,11 @@ export interface OpenShardDoors {
 // Entries a shard may have taken and not handled: those of the turn under way, and what it takes while it has under a batch.
 const IN_HAND_MAX = commitStepsMax / 2 + 2 * inboxBatchMax;
 const STALE_TURNS_MAX = 20; // Verdicts that send work back, in a row: past it the belief is beyond repair and is claimed anew.
+
+const placeOf = (id: string): number => (id === '' ? 0 : positionOf(id));
+
+const triedAs = (work: EntryWork | TimerWork): string =>
+  work.kind === 'timer' ? timerTried(work.member, work.generation) : work.id;
 
 export class OpenShard implements EffectDoor {
   readonly shard: number;
@@ -73,7 +78,7 @@ export class OpenShard implements EffectDoor {
   #trimCursor = '0';
   readonly #claimedAt: number;
   /** M5: steps go one at a time and are announced, up to whatever the ended process may have had in hand. */
-  #singleFile: { readonly id: string; readonly crashed: boolean; readonly upTo: number } | undefined;
+  #singleFile: { readonly crashed: string | undefined; readonly upTo: number } | undefined;
   #state: 'open' | 'draining' | 'closed' = 'open';
   #kick: () => void = () => undefined;
   #loop: Promise<void> = Promise.resolve();
@@ -90,13 +95,13 @@ export class OpenShard implements EffectDoor {
     this.#claimedAt = claimed.head;
     this.#read = claimed.below;
     if (claimed.tries >= singleFileAfterClaims || claimed.found > 0) {
-      const upTo = positionOf(claimed.oldest) + IN_HAND_MAX;
-      this.#singleFile = { id: claimed.oldest, crashed: claimed.found >= crashedAfterFinds, upTo };
+      const crashed = claimed.found >= crashedAfterFinds ? claimed.tried : undefined;
+      this.#singleFile = { crashed, upTo: Math.max(claimed.below, placeOf(claimed.oldest)) + IN_HAND_MAX };
     }
     this.#schedule = new Schedule(scene, this.keys, {
       isParked: (actor) => this.#parked.has(actor),
       parkedCount: () => this.#parked.size,
-      onTimers: (timers) => this.#add(timers),
+      onTimers: (timers) => this.#add(timers.map((timer) => this.#marked(timer))),
       onEffect: (key, record, attempts) => doors.effects.start(this, key, record, attempts),
       onTrouble: (why) => this.lose(why),
     });
@@ -244,8 +249,9 @@ export class OpenShard implements EffectDoor {
     });
   }
 
-  #marked(work: EntryWork): EntryWork {
-    return this.#singleFile?.crashed && work.id === this.#singleFile.id ? { ...work, crashed: true } : work;
+  #marked<T extends EntryWork | TimerWork>(work: T): T {
+    const crashed = this.#singleFile?.crashed;
+    return crashed !== undefined && crashed === triedAs(work) ? { ...work, crashed: true } : work;
   }
 
   /** One turn of the loop: a batch of work becomes one commit. */
@@ -283,8 +289,8 @@ export class OpenShard implements EffectDoor {
 
   /** M5: what is about to be stepped is noted, so that a step which ends the process is found out. */
   async #announce(work: Work | undefined): Promise<void> {
-    if (work?.kind !== 'entry' || work.crashed) return;
-    if (!(await this.#scene.batch.run(trying(this.keys, this.token, work.id)))) throw new Fenced();
+    if ((work?.kind !== 'entry' && work?.kind !== 'timer') || work.crashed) return;
+    if (!(await this.#scene.batch.run(trying(this.keys, this.token, triedAs(work))))) throw new Fenced();
   }
 
   #step(works: readonly Work[]): readonly Stepped[] {

@@ -90,6 +90,8 @@ class Stepping {
       if (parking?.mode === 'discarding' && work.position < parking.below)
         return this.#one(this.#refused([], 'discarded', work.message.event));
     }
+    if (work.kind === 'timer' && work.crashed)
+      return this.#park(new OperatingError('crashed', 'the process ended twice while stepping this timer'));
     if (work.kind !== 'timer' && work.message.event.type === UNREADABLE)
       return this.#park(new OperatingError('unreadable', 'the inbox entry is no message'));
     try {

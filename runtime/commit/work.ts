@@ -29,6 +29,8 @@ export interface TimerWork {
   readonly timerId: string;
   readonly generation: string;
   readonly event: Event;
+  /** As an entry's. */
+  readonly crashed?: boolean;
 }
 
 export interface LateWork {

@@ -16,4 +16,4 @@ local function beat(keys, args)
   return reply
 end
 
-redis.register_function { function_name = 'emboss_v1_beat', callback = beat, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('beat'), callback = beat, flags = { 'allow-oom' } }

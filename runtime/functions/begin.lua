@@ -20,4 +20,4 @@ local function begin(keys, args)
   return reply
 end
 
-redis.register_function('emboss_v1_begin', begin)
+redis.register_function(named('begin'), begin)

@@ -37,4 +37,4 @@ local function circuit(keys, args)
   return { 'NOTED', state }
 end
 
-redis.register_function('emboss_v1_circuit', circuit)
+redis.register_function(named('circuit'), circuit)

@@ -3,9 +3,11 @@
 -- KEYS   1 owner    2 inbox    3 journal    4 timers    5 rows    6 resumable
 -- ARGV   1 token read after the lock was granted ('' for none)    2 nonce    3 worker    4 least counter
 --        5 clock reading or ''    6 outage in ms from which resume policies count    7 'again' from the process that has it, or ''
--- Reply  {'CLAIMED', token, head, oldest or '', tries, found, reading, position below the first entry to read} | {'STALE', token}
---        | {'DAMAGED', 'inbox' or 'journal'}: it is not what the shard's record says, and nothing was written
+-- Reply  {'CLAIMED', token, head, oldest or '', tries, found, reading, position below the first entry to read, what was found
+--        tried or ''} | {'STALE', token} | {'DAMAGED', 'inbox' or 'journal'}: it is not what the shard's record says, and nothing
+--        was written
 -- Cost   O(1), and O(timers with a resume policy, at most 5,000) after an outage
+local DUE_LOOK = 100 -- Rows of effects share the set: past so many of them nobody looks for a timer.
 
 -- The last id that the inbox ever gave, whatever was trimmed since; -1 where there is no inbox.
 local function last_given(inbox)
@@ -16,13 +18,31 @@ local function last_given(inbox)
   end
 end
 
+-- The timer that is due longest, as `trying` names one: `t generation member`. '' when none is.
+local function oldest_due(keys, now)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', keys[4], '-inf', whole(now), 'LIMIT', 0, DUE_LOOK)) do
+    local generation = string.sub(member, 1, 2) == 't|' and string.match(redis.call('HGET', keys[5], member) or '', '^(%S+) ')
+    if generation then return 't ' .. generation .. ' ' .. member end
+  end
+  return ''
+end
+
+-- What an owner noted before it stepped it is still to be stepped.
+local function stands(keys, tried, oldest)
+  local generation, member = string.match(tried, '^t (%S+) (.+)$')
+  if not generation then return tried ~= '' and tried == oldest end
+  return string.match(redis.call('HGET', keys[5], member) or '', '^(%S+) ') == generation
+end
+
 local function claim(keys, args)
-  local owner = redis.call('HMGET', keys[1], 'token', 'counter', 'line', 'group', 'oldest', 'tries', 'trying', 'found')
+  local owner = redis.call('HMGET', keys[1], 'token', 'counter', 'line', 'group', 'oldest', 'tries', 'trying', 'found', 'due',
+    'dueTries', 'tried')
   if (owner[1] or '') ~= args[1] then return { 'STALE', owner[1] or '' } end
 
   -- A reader's right that is missing must not be taken for a group that is gone.
-  local refused = denied(keys[2], 'XPENDING', 'XRANGE', 'XADD', 'HKEYS', 'HGET', 'HSET', 'ZADD', 'ZINCRBY')
+  local refused = denied(keys[2], 'XPENDING', 'XRANGE', 'XADD', 'ZRANGEBYSCORE', 'HKEYS', 'HGET', 'HSET', 'ZADD', 'ZINCRBY')
   if not refused and not may('XGROUP', 'DESTROY', keys[2], '') then refused = refusal('XGROUP DESTROY') end
+  if not refused and not may('XINFO', 'STREAM', keys[2]) then refused = refusal('XINFO STREAM') end
   if refused then return refused end
 
   local now = reading(args[5])
@@ -49,14 +69,19 @@ local function claim(keys, args)
   redis.call('XGROUP', 'CREATE', keys[2], token, below, 'MKSTREAM')
   if owner[4] then redis.call('XGROUP', 'DESTROY', keys[2], owner[4]) end -- A deposed blocked reader gets NOGROUP.
 
-  -- M5: claims in a row over the same oldest entry are counted, and whether an owner ended while trying it.
+  -- M5: claims in a row over the same oldest entry are counted, over the same oldest timer that is due, and owners that ended
+  -- while trying what they had noted. Others of the shard may go on in between: what was found stays so until it is used up.
   local first = redis.call('XRANGE', keys[2], '(' .. below, '+', 'COUNT', 1)[1]
-  local oldest = first and first[1] or ''
-  local tries, found = 0, 0
+  local oldest, due = first and first[1] or '', oldest_due(keys, now)
+  local tries, due_tries, found, tried = 0, 0, tonumber(owner[8] or '0'), owner[11] or ''
   local ended = args[7] == '' and 1 or 0 -- An owner that claims anew over its own token has not ended.
-  if oldest ~= '' then
-    tries = oldest == owner[5] and tonumber(owner[6] or '0') + ended or 1
-    if owner[7] == oldest then found = tonumber(owner[8] or '0') + ended end
+  if oldest ~= '' then tries = oldest == owner[5] and tonumber(owner[6] or '0') + ended or 1 end
+  if due ~= '' then due_tries = due == owner[9] and tonumber(owner[10] or '0') + ended or 1 end
+  if ended == 1 and stands(keys, owner[7] or '', oldest) then
+    found = owner[7] == tried and found + 1 or 1
+    tried = owner[7]
+  elseif not stands(keys, tried, oldest) then
+    found, tried = 0, ''
   end
 
   -- T1: an outage moves the timers that asked for it. `alive` is the last sign of an owner.
@@ -75,8 +100,9 @@ local function claim(keys, args)
   -- Token and line first: a commit looks only at these two.
   redis.call('HSET', keys[1], 'token', token, 'line', line_of(whole(head), '-', string.sub(below, 3), parked, whole(now), ''), 'counter', whole(counter),
     'worker', args[3], 'group', token, 'claimed', whole(now), 'oldest', oldest, 'tries', tries, 'found', found,
-    'trying', found > 0 and oldest or '')
-  return { 'CLAIMED', token, whole(head), oldest, tostring(tries), tostring(found), whole(now), string.sub(below, 3) }
+    'tried', tried, 'trying', '', 'due', due, 'dueTries', due_tries)
+  return { 'CLAIMED', token, whole(head), oldest, tostring(math.max(tries, due_tries)), tostring(found), whole(now),
+    string.sub(below, 3), tried }
 end
 
-redis.register_function { function_name = 'emboss_v1_claim', callback = claim, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('claim'), callback = claim, flags = { 'allow-oom' } }

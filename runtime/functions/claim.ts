@@ -11,9 +11,11 @@ export type ClaimReply =
       readonly token: Token;
       readonly head: Position;
       readonly oldest: string;
-      /** Claims in a row over the same oldest entry, and finds of an owner that ended while trying it (M5). */
+      /** Claims in a row over the same oldest entry, or the same oldest timer that is due (M5). */
       readonly tries: number;
+      /** Owners in a row that ended while trying `tried`: an entry's id, or a timer as trying.ts names it; '' for none. */
       readonly found: number;
+      readonly tried: string;
       readonly at: number;
       /** The first entry to read lies above it. */
       readonly below: Position;
@@ -46,7 +48,7 @@ export function claim(keys: ShardKeys, request: ClaimRequest): Call<ClaimReply> 
       outageMs,
       request.again === true ? 'again' : '',
     ],
-    ([word, first, head, oldest, tries, found, at, below]) => {
+    ([word, first, head, oldest, tries, found, at, below, tried]) => {
       if (word === 'STALE') return { kind: 'stale', token: first ?? '' };
       if (word === 'DAMAGED') return { kind: 'damaged', what: first ?? '' };
       if (word !== 'CLAIMED') return unexpected('claim', word);
@@ -57,6 +59,7 @@ export function claim(keys: ShardKeys, request: ClaimRequest): Call<ClaimReply> 
         oldest: oldest ?? '',
         tries: Number(tries),
         found: Number(found),
+        tried: tried ?? '',
         at: Number(at),
         below: position(Number(below)),
       };

@@ -448,4 +448,4 @@ local function commit(keys, args)
   return 'OK ' .. call.head .. ' ' .. reply
 end
 
-redis.register_function('emboss_v1_commit', commit)
+redis.register_function(named('commit'), commit)

@@ -1,10 +1,15 @@
--- common: what several functions share. Loaded first; registers nothing.
+-- common: what several functions share. Loaded first; registers nothing. LIBRARY, LIBRARY_HASH and LIBRARY_SUFFIX stand before it:
+-- library.ts.
 --
 -- Every transition runs through here, and a callgrind count of it reads: 7,000 instructions per redis.call and 5,000 more where
 -- it writes (the append-only file), 4,000 per string.format, 1,000 per tonumber, 500 per capture of a pattern and 100 per
 -- character that it runs over, 10 per character that enters Lua (Redis hashes every one).
 -- Hence: numbers stay texts where nothing is computed, what one step changes of a thing stands in one field, and long texts
 -- come as arguments of their own, put together where they are needed.
+
+-- Full name of a function: two versions of the library stand side by side while workers are replaced. It ends with the hash, so
+-- that no call is executed by another library that stands under the name of ours.
+local function named(name) return LIBRARY .. '_' .. name .. '_' .. LIBRARY_SUFFIX end
 
 -- The clock reading in ms: the server's own, or the one passed in where the namespace records virtual time (T2).
 local function reading(passed)

@@ -21,7 +21,7 @@ import { finish } from './finish.ts';
 import { innerCommands } from './inner.ts';
 import { join } from './join.ts';
 import { leave } from './leave.ts';
-import { loadLibrary } from './library.ts';
+import { functionName, loadLibrary } from './library.ts';
 import { limit } from './limit.ts';
 import { publish } from './publish.ts';
 import { receive } from './receive.ts';
@@ -66,7 +66,7 @@ async function putBack(before: ReadonlyMap<string, Buffer>): Promise<void> {
 
 /** Makes the call without each of its rights, and then with all of them. */
 async function triedCall(...words: [string, ...(string | number)[]]): Promise<unknown> {
-  const name = String(words[1]).replace('emboss_v1_', '');
+  const name = [...inner.keys()].find((one) => functionName(one) === words[1]) ?? '';
   const before = await everything();
   for (const rule of words[0] === 'FCALL' ? (inner.get(name) ?? []) : []) {
     await redis.call('ACL', 'SETUSER', 'app', '+@all', `-${rule}`);

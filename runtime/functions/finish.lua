@@ -25,4 +25,4 @@ local function finish(keys, args)
   return { 'SETTLED' }
 end
 
-redis.register_function('emboss_v1_finish', finish)
+redis.register_function(named('finish'), finish)

@@ -2,6 +2,7 @@
 // a namespace of its own; the counter-example that bought a law is played call by call, and "wrote nothing" is a DUMP.
 
 import t from 'tap';
+import { timerMember } from '../commit/work.ts';
 import { OperatingError } from '../errors.ts';
 import { type ActorId, actorId, namespace, token, tokenCounter } from '../ids.ts';
 import { outageMs } from '../limits.ts';
@@ -16,14 +17,14 @@ import type { Call } from './call.ts';
 import { circuit } from './circuit.ts';
 import type { CommitReply, CommitStep, Verdict } from './commit.ts';
 import { finish } from './finish.ts';
-import { functionName, library, loadLibrary } from './library.ts';
+import { functionName, library, libraryName, loadLibrary } from './library.ts';
 import { limit } from './limit.ts';
 import { type LaneRecord, receive } from './receive.ts';
 import { release } from './release.ts';
 import { resume } from './resume.ts';
 import { type SendRequest, send } from './send.ts';
 import { trim } from './trim.ts';
-import { trying } from './trying.ts';
+import { timerTried, trying } from './trying.ts';
 
 const server: RedisServer = await startRedis();
 const connection: Connection = await connect('writer', server.url);
@@ -77,7 +78,7 @@ t.test('the library is loaded once, never replaced, and another one under its na
   t.teardown(() => other.stop());
   const second = await connect('writer', other.url);
   t.teardown(() => second.close());
-  const source = `#!lua name=emboss_v1\nredis.register_function{function_name='${functionName('meta')}', callback=function() return 'old' end, flags={'no-writes'}}`;
+  const source = `#!lua name=${libraryName}\nredis.register_function{function_name='${functionName('meta')}', callback=function() return 'old' end, flags={'no-writes'}}`;
   await second.redis.call('FUNCTION', 'LOAD', source);
   await t.rejects(loadLibrary(second.redis), { code: 'library-differs' });
   await second.redis.call('FUNCTION', 'FLUSH');
@@ -126,12 +127,12 @@ t.test('M5: an owner that claims anew over its own token is not counted as ended
   t.equal(await run(trying(shard.keys, shard.token, entry)), true);
   t.match(await shard.claim({ again: true }), { kind: 'claimed', tries: 1, found: 0 }, 'it tries nothing any more');
   shard.token = token((await redis.hget(shard.keys.owner, 'token')) ?? '');
-  t.equal(await run(trying(shard.keys, shard.token, entry)), true);
   for (const [again, tries, found] of [
     [false, 2, 1],
     [true, 2, 1],
     [false, 3, 2],
   ] as const) {
+    t.equal(await run(trying(shard.keys, shard.token, entry)), true);
     const reply = await shard.claim({ again });
     t.match(reply, { kind: 'claimed', tries, found }, again ? 'the same process' : 'another one');
     shard.token = token(reply.token);
@@ -862,6 +863,30 @@ t.test(
     t.equal((await shard.own()).tries, 1, 'a release is no crash');
   },
 );
+
+t.test('M5: claims in a row over one due timer are counted, and a timer found being tried twice is told', async (t) => {
+  const shard = await withActor();
+  const member = timerMember(A, 'fuse');
+  const timer = { member, generation: 'g1', dueAt: 1, resume: '', event: '{"type":"X"}' };
+  await shard.verdicts(moved(A, await shard.accept(A, 'arm'), 1, { timersSet: [timer] }));
+  const tried = timerTried(member, 'g1');
+  const counts: unknown[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    const { tries, found, tried: told } = await shard.own();
+    counts.push(`${tries} ${found} ${told}`);
+    // Others of the shard go on meanwhile, and it is found all the same.
+    await shard.verdicts(moved(A, await shard.accept(A, `other${i}`), 2 + i));
+    if (tries >= 3 || found > 0) t.equal(await run(trying(shard.keys, shard.token, tried)), true);
+  }
+  t.same(counts, ['1 0 ', '2 0 ', '3 0 ', `4 1 ${tried}`, `5 2 ${tried}`]);
+  const again = { ...timer, generation: 'g2' };
+  await shard.verdicts(moved(A, await shard.accept(A, 'again'), 7, { timersSet: [again] }));
+  const { tries, found } = await shard.own();
+  t.same([tries, found], [1, 0], 'armed again it is another one');
+  await run(release(shard.keys, shard.token, 'x', ''));
+  shard.token = token((await redis.hget(shard.keys.owner, 'token')) ?? '');
+  t.equal((await shard.own()).tries, 1, 'a release is no crash');
+});
 
 t.test('M6: a create and its answer are kept with its actor, and replayed as they were', async (t) => {
   const shard = new TrialShard(connection);

@@ -10,4 +10,4 @@ local function join(keys, args)
   return { 'JOINED' }
 end
 
-redis.register_function { function_name = 'emboss_v1_join', callback = join, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('join'), callback = join, flags = { 'allow-oom' } }

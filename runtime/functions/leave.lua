@@ -11,4 +11,4 @@ local function leave(keys, args)
   return { 'LEFT' }
 end
 
-redis.register_function { function_name = 'emboss_v1_leave', callback = leave, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('leave'), callback = leave, flags = { 'allow-oom' } }

@@ -10,7 +10,12 @@ import { OperatingError } from '../errors.ts';
 import type { Connection } from '../redis/connection.ts';
 import { serversOf } from '../redis/topology.ts';
 
-export const libraryName = 'emboss_v1';
+/**
+ * The one place that names the version. Raised with every change of a released function, so that workers of both versions
+ * run side by side while they are replaced (docs/operating.md, "Upgrading").
+ */
+export const libraryVersion = 1;
+export const libraryName = `emboss_v${libraryVersion}`;
 
 export interface Library {
   readonly source: string;
@@ -49,14 +54,11 @@ function assemble(): Library {
   const body = parts.join('\n');
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
   // Each file keeps its locals to itself, so that two files may use one name; common is shared by all.
-  const blocks = parts.slice(1).map((part) => `do\n${named(part, hash)}\nend`);
-  const source = `#!lua name=${libraryName}\nlocal LIBRARY_HASH = '${hash}'\n${parts[0]}\n${blocks.join('\n')}\n`;
+  const blocks = parts.slice(1).map((part) => `do\n${part}\nend`);
+  const facts = `local LIBRARY, LIBRARY_HASH, LIBRARY_SUFFIX = '${libraryName}', '${hash}', '${suffixOf(hash)}'`;
+  const source = `#!lua name=${libraryName}\n${facts}\n${parts[0]}\n${blocks.join('\n')}\n`;
   return { source, hash };
 }
-
-/** The files register `emboss_v1_<name>`; at the server the name ends with the hash. */
-const named = (part: string, hash: string): string =>
-  part.replaceAll(new RegExp(`'(${libraryName}_[a-z]+)'`, 'g'), `'$1_${suffixOf(hash)}'`);
 
 /** For ConnectOptions: what a server needs that lacks our functions. */
 export const libraryFit = (server: Connection): Promise<Library> => loadLibrary(server.redis);

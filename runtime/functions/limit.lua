@@ -13,4 +13,4 @@ local function limit(keys, args)
   return { '1', '0' }
 end
 
-redis.register_function('emboss_v1_limit', limit)
+redis.register_function(named('limit'), limit)

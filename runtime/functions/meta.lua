@@ -4,7 +4,7 @@
 -- ARGV   none
 -- Reply  hash     Cost O(1)
 redis.register_function {
-  function_name = 'emboss_v1_meta',
+  function_name = named('meta'),
   callback = function() return LIBRARY_HASH end,
   flags = { 'no-writes' },
 }

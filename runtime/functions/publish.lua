@@ -12,4 +12,4 @@ local function publish(keys, args)
   return { 'PUBLISHED' }
 end
 
-redis.register_function { function_name = 'emboss_v1_publish', callback = publish, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('publish'), callback = publish, flags = { 'allow-oom' } }

@@ -29,4 +29,4 @@ local function receive(keys, args)
   return { word, accept(keys[1], keys[2], keys[4], args[5], args[6], args[7], now), last }
 end
 
-redis.register_function('emboss_v1_receive', receive)
+redis.register_function(named('receive'), receive)

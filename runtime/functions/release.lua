@@ -14,8 +14,8 @@ local function release(keys, args)
   redis.call('XADD', keys[2], '0-' .. whole(head), 'h', entry_head('released', args[1], now, owner[3], '0', ''))
   -- A token of its own for the free shard: a claim compares with what it read (L2). Nobody failed, so nothing is counted (M5).
   redis.call('HSET', keys[1], 'token', owner[1] .. ':free-' .. args[2], 'line', line_of(whole(head), '-', read, parked, now, ''),
-    'worker', '', 'tries', 0)
+    'worker', '', 'tries', 0, 'dueTries', 0, 'trying', '')
   return { 'RELEASED', whole(head) }
 end
 
-redis.register_function { function_name = 'emboss_v1_release', callback = release, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('release'), callback = release, flags = { 'allow-oom' } }

@@ -13,4 +13,4 @@ local function resume(keys, args)
   return how == 'P' and 'PARKED' or 'RESUMED'
 end
 
-redis.register_function('emboss_v1_resume', resume)
+redis.register_function(named('resume'), resume)

@@ -14,4 +14,4 @@ local function rights(_, args)
   return reply
 end
 
-redis.register_function { function_name = 'emboss_v1_rights', callback = rights, flags = { 'no-writes' } }
+redis.register_function { function_name = named('rights'), callback = rights, flags = { 'no-writes' } }

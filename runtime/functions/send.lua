@@ -38,4 +38,4 @@ local function send(keys, args)
   return 'ACCEPTED ' .. string.sub(redis.call('XADD', keys[1], '0-*', 'h', record .. field, 'b', args[4]), 3)
 end
 
-redis.register_function('emboss_v1_send', send)
+redis.register_function(named('send'), send)

@@ -44,4 +44,4 @@ local function trim(keys, args)
   return { 'OK', whole(from), tostring(forgotten), scan[1] }
 end
 
-redis.register_function { function_name = 'emboss_v1_trim', callback = trim, flags = { 'allow-oom' } }
+redis.register_function { function_name = named('trim'), callback = trim, flags = { 'allow-oom' } }

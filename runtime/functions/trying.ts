@@ -4,6 +4,9 @@ import type { Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
 import { type Call, ownersFcall } from './call.ts';
 
-/** False when fenced. One round trip. */
-export const trying = (keys: ShardKeys, token: Token, entryId: string): Call<boolean> =>
-  ownersFcall('trying', [keys.owner], [token, entryId], ([word]) => word === 'OK');
+/** How `trying` names a timer: another generation is another one. */
+export const timerTried = (member: string, generation: string): string => `t ${generation} ${member}`;
+
+/** `tried`: an entry's id, or a timer's name as above. False when fenced. One round trip. */
+export const trying = (keys: ShardKeys, token: Token, tried: string): Call<boolean> =>
+  ownersFcall('trying', [keys.owner], [token, tried], ([word]) => word === 'OK');

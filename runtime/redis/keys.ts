@@ -4,7 +4,7 @@
 import type { ActorId, Namespace } from '../ids.ts';
 
 export interface ShardKeys {
-  /** Hash: token, line (see functions/common.lua), counter, worker, group, claimed, oldest, tries, found, trying, relayed. */
+  /** Hash: token, line (see functions/common.lua), counter, worker, group, claimed, oldest, tries, due, dueTries, found, tried, trying, relayed. */
   readonly owner: string;
   readonly inbox: string;
   readonly journal: string;

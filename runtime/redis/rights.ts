@@ -110,7 +110,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
   },
   operator: {
     functions: ['meta'],
-    commands: [...EVERY, 'fcall', 'function|delete', 'function|load'],
+    commands: [...EVERY, 'fcall', 'function|delete', 'function|list', 'function|load'],
     written: () => [],
   },
 };

@@ -70,7 +70,7 @@ async function askSurely(space: TrialSpace, actor: ActorId, id: string): Promise
         (outcome) => outcome.kind === 'answered' && outcome.answer.kind === 'applied',
         () => false,
       ),
-    { deadlineMs: 40_000, diagnose: () => space.lines.slice(-20) },
+    { deadlineMs: 80_000 /* A sentinel in TILT waits 30 s. */, diagnose: () => space.lines.slice(-20) },
   );
 }
 
@@ -160,7 +160,7 @@ async function allClaimedAnew(space: TrialSpace, before: readonly (string | unde
   await space.until(
     'every shard is claimed anew',
     async () => (await tokensOf(space)).every((token, shard) => token !== before[shard]),
-    { deadlineMs: 40_000 },
+    { deadlineMs: 80_000 /* A sentinel in TILT waits 30 s. */ },
   );
 }
 
@@ -332,7 +332,7 @@ async function masterDies(t: Test, cluster: RedisCluster): Promise<void> {
       const now = await tokensOf(space);
       return holders.every((holder, shard) => holder !== victim || now[shard] !== before[shard]);
     },
-    { deadlineMs: 40_000 },
+    { deadlineMs: 80_000 /* A sentinel in TILT waits 30 s. */ },
   );
   await Promise.all(load);
   for (const actor of actors) t.same(await space.seen(actor), ['copied', 'under-way'], `${actor}: each once, in order`);

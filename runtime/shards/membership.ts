@@ -13,6 +13,7 @@ import { beat } from '../functions/beat.ts';
 import type { Call } from '../functions/call.ts';
 import { join } from '../functions/join.ts';
 import { leave } from '../functions/leave.ts';
+import { libraryName } from '../functions/library.ts';
 import type { Namespace, WorkerId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -37,6 +38,8 @@ export interface MemberEntry {
   /** Server's clock in ms, and the version of the program. */
   readonly startedAt: number;
   readonly version: string;
+  /** The library of functions that it calls. Left out by programs of before there were two. */
+  readonly library?: string;
   /** `run_id` of the server and id of our connection there, by which it can tell whether we are gone. */
   readonly server: string;
   readonly client: number;
@@ -124,6 +127,7 @@ export function createMembership(options: MembershipOptions): Membership {
       weight,
       startedAt,
       version,
+      library: libraryName,
       server,
       client,
       stats: options.stats(),

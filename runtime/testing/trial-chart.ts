@@ -26,6 +26,7 @@ type TallyEvent =
         | 'THROW'
         | 'ARM'
         | 'MINE'
+        | 'BOMB'
         | 'NAP'
         | 'REST'
         | 'DISARM'
@@ -59,6 +60,7 @@ const tally = setup({
     throws: (): boolean => {
       throw new RangeError('this guard throws');
     },
+    explodes: ({ event }): boolean => event.type.startsWith('xstate.after.') && process.kill(process.pid, 'SIGKILL'),
     // Asked without an id it is only asked what is allowed (M4).
     kills: ({ event }): boolean => 'id' in event && event.id === 'now' && process.kill(process.pid, 'SIGKILL'),
   },
@@ -80,6 +82,7 @@ const tally = setup({
         WORK: 'working',
         ARM: 'armed',
         MINE: 'mined',
+        BOMB: 'bombed',
         NAP: 'napping',
         REST: 'resting',
         WAIT: 'waiting',
@@ -104,6 +107,7 @@ const tally = setup({
       on: { DISARM: 'open', ARM: { target: 'armed', reenter: true } },
     },
     mined: { after: { fuse: { guard: 'throws', target: 'fired' } } },
+    bombed: { after: { fuse: { guard: 'explodes', target: 'fired' } }, on: { DISARM: 'open' } },
     napping: { after: { nap: { target: 'fired', actions: 'count' } }, on: { DISARM: 'open' } },
     resting: { after: { rest: { target: 'fired', actions: 'count' } }, on: { DISARM: 'open' } },
     waiting: { after: { wait: { target: 'fired', actions: 'count' } }, on: { DISARM: 'open' } },

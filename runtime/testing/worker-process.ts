@@ -22,6 +22,8 @@ export interface WorkerProcessOptions {
   readonly host: Omit<HostOptions, 'charts' | 'log' | 'onFatal'>;
   /** Where it ends (`kill`), freezes (`stop`) or exits, after `skip` passes. */
   readonly crash?: { readonly at: CrashPoint; readonly act: 'kill' | 'stop' | 'exit'; readonly skip?: number };
+  /** Of another build: the path of its compiled worker-process.js. `module` must be of that build, too. Default: this one. */
+  readonly program?: string;
   /** Its whole environment, apart from the crash point. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -70,7 +72,7 @@ const CHILD = 'emboss-worker-process';
 export function startWorkerProcess(options: WorkerProcessOptions): WorkerProcess {
   const { crash } = options;
   const point = crash === undefined ? {} : { EMBOSS_CRASH_POINT: `${crash.at}:${crash.act}:${crash.skip ?? 0}` };
-  const child = fork(OWN_FILE, [CHILD], {
+  const child = fork(options.program ?? OWN_FILE, [CHILD], {
     env: { ...options.env, ...point },
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

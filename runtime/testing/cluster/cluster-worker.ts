@@ -16,6 +16,8 @@ export interface LifeOptions {
   readonly crash?: { readonly at: CrashPoint; readonly act: 'kill' | 'stop' | 'exit'; readonly skip?: number };
   /** Default true: the watchdog ends it when its loop stands still longer than a lease (L4). */
   readonly watchdog?: boolean;
+  /** Another build that it is a process of: the path of its compiled worker-process.js, and its own module of charts. */
+  readonly build?: { readonly program: string; readonly module: string };
   /** Its whole environment, apart from the crash point. Default: empty. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -69,20 +71,22 @@ export class ClusterWorker {
    * Starts a process under the id and resolves when it has joined: within 300 ms on an idle machine, later where the
    * predecessor's end must be noticed first. Rejects when it ended before, and when one runs already.
    */
-  async start({ crash, watchdog, env }: LifeOptions = {}): Promise<void> {
+  async start({ crash, watchdog, build, env }: LifeOptions = {}): Promise<void> {
     await this.launch({
       ...(crash === undefined ? {} : { crash }),
       ...(watchdog === undefined ? {} : { watchdog }),
+      ...(build === undefined ? {} : { build }),
       ...(env === undefined ? {} : { env }),
     }).ready;
   }
 
   /** As `start`, and does not wait for it to join: for one that is meant to crash before. */
-  launch({ crash, watchdog, env }: LifeOptions = {}): WorkerProcess {
+  launch({ crash, watchdog, build, env }: LifeOptions = {}): WorkerProcess {
     if (this.#process !== undefined) throw new Error(`${this.id} runs already`);
     const { host, ...rest } = this.#options;
     const started = startWorkerProcess({
       ...rest,
+      ...build,
       host: { ...host, watchdog: watchdog ?? host.watchdog ?? true },
       ...(crash === undefined ? {} : { crash }),
       ...(env === undefined ? {} : { env }),

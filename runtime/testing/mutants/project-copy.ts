@@ -48,6 +48,25 @@ export class ProjectCopy {
     else copyFileSync(join(this.root, file), join(this.root, 'build', file));
   }
 
+  /** Puts several in, those of one file one after the other. Throws as `put` does. */
+  putAll(mutants: readonly Mutant[]): void {
+    const texts = new Map<string, string>();
+    for (const mutant of mutants) {
+      const { file } = mutant;
+      texts.set(file, patched(mutant, texts.get(file) ?? readFileSync(join(projectRoot, file), 'utf8')));
+    }
+    for (const [file, text] of texts) {
+      writeFileSync(join(this.root, file), text);
+      if (!file.endsWith('.ts')) copyFileSync(join(this.root, file), join(this.root, 'build', file));
+    }
+    if ([...texts.keys()].some((file) => file.endsWith('.ts')))
+      this.#compile(mutants.map(({ name }) => name).join(', '));
+  }
+
+  mendAll(mutants: readonly Mutant[]): void {
+    for (const mutant of mutants) this.mend(mutant);
+  }
+
   /** Takes the fault out again. */
   mend({ file }: Mutant): void {
     const built = `build/${file.replace(/\.ts$/, '.js')}`;

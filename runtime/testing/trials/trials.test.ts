@@ -59,8 +59,8 @@ t.test('what the system lost is found, and the evidence is kept where the report
   );
   t.ok((report.invariants.I3 as { readonly violations: number }).violations > 0);
   const folder = report.evidence ?? '';
-  t.ok(JSON.parse(readFileSync(join(folder, 'history.json'), 'utf8')).length > 20, 'what clients did');
-  for (const name of ['journal-one.json', 'ledger.json', 'audit.json', 'reasons.txt'])
+  t.ok(JSON.parse(readFileSync(join(folder, 'history-1.json'), 'utf8')).length > 20, 'what clients did');
+  for (const name of ['journal-1-one.json', 'ledger-1.json', 'audit-1.json', 'reasons.txt'])
     t.ok(existsSync(join(folder, name)), name);
   rmSync(folder, { recursive: true });
 });

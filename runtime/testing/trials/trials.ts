@@ -4,6 +4,7 @@ import { killedWorkers } from './01-killed-workers.ts';
 import { zombieOwner } from './02-zombie-owner.ts';
 import { stalledLoop } from './03-stalled-loop.ts';
 import { allFrozen } from './04-all-frozen.ts';
+import { mutantCheck } from './05-mutants.ts';
 import { lockLost } from './06-lock-lost.ts';
 import { lockMasters } from './07-lock-masters.ts';
 import { wallClock } from './08-wall-clock.ts';
@@ -21,7 +22,15 @@ import { memoryFull } from './22-memory-full.ts';
 import { deletedData } from './23-deleted-data.ts';
 import { functionLibrary } from './24-function-library.ts';
 import { aclDrift } from './25-acl-drift.ts';
+import { repeatedMailbox } from './26-repeated-mailbox.ts';
+import { poison } from './27-poison.ts';
+import { hotOrder } from './28-hot-order.ts';
 import { rebalanceStorm } from './29-rebalance-storm.ts';
+import { timers } from './30-timers.ts';
+import { randomCharts } from './32-random-charts.ts';
+import { simulationSweep } from './33-simulation.ts';
+import { everyCall } from './34-every-call.ts';
+import { rollingUpgrade } from './46-rolling-upgrade.ts';
 import type { Trial } from './trial.ts';
 
 export const trials: readonly Trial[] = [
@@ -29,6 +38,7 @@ export const trials: readonly Trial[] = [
   zombieOwner,
   stalledLoop,
   allFrozen,
+  mutantCheck,
   lockLost,
   lockMasters,
   wallClock,
@@ -46,5 +56,13 @@ export const trials: readonly Trial[] = [
   deletedData,
   functionLibrary,
   aclDrift,
+  repeatedMailbox,
+  poison,
+  hotOrder,
   rebalanceStorm,
+  timers,
+  randomCharts,
+  simulationSweep,
+  everyCall,
+  rollingUpgrade,
 ];
