@@ -146,7 +146,7 @@ export class Cast {
 const idempotencyKey = (key: string): string => `demo-${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;
 
 /** The owner's counter out of `"v7-12"`. */
-function counterOf({ etag }: RestAnswer<unknown>): number | undefined {
+export function counterOf({ etag }: RestAnswer<unknown>): number | undefined {
   const counter = /^"v\d+-(\d+)"$/.exec(etag ?? '')?.[1];
   return counter === undefined ? undefined : Number(counter);
 }

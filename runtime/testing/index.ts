@@ -70,6 +70,8 @@ export { makeCertificates, startTlsRedis, type TrialCertificates } from './redis
 export { type FaultKind, faultKinds } from './simulation/faults.ts';
 export { type RunOptions, type RunResult, simulate } from './simulation/run.ts';
 export { openStage, type Stage } from './simulation/stage.ts';
+export type { Stage as TrialStage } from './trials/stage.ts';
+export type { InvariantVerdict } from './trials/trial.ts';
 export { type WaitOptions, waitUntil } from './waiting.ts';
 export {
   startWorkerProcess,

@@ -24,6 +24,8 @@ export interface RedisSentinelOptions {
   readonly downAfterMs?: number;
   /** Further arguments of master and replicas. */
   readonly args?: readonly string[];
+  /** Gives the port at which replicas and sentinels see the master, such as that of a proxy. Default: its own. */
+  readonly sight?: (master: RedisServer) => Promise<number>;
 }
 
 export const MASTER_NAME = 'mymaster';
@@ -39,11 +41,12 @@ export async function startSentinel(options: RedisSentinelOptions = {}): Promise
   const { replicas = 1, downAfterMs = 800, args = [] } = options;
   const dir = mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'emboss-sentinel-'));
   const master = await startRedis({ args: [...QUICK_COPY, ...args] });
-  const copy = { args: [...QUICK_COPY, ...args, '--replicaof', '127.0.0.1', String(master.port)] };
+  const seenAt = (await options.sight?.(master)) ?? master.port;
+  const copy = { args: [...QUICK_COPY, ...args, '--replicaof', '127.0.0.1', String(seenAt)] };
   const copies = await Promise.all(Array.from({ length: replicas }, () => startRedis(copy)));
   await waitUntil('the replicas are in step', () => inStep(master.url, replicas));
   const sentinels = await Promise.all(
-    Array.from({ length: SENTINELS }, (_, i) => startOne(join(dir, String(i)), master.port, downAfterMs)),
+    Array.from({ length: SENTINELS }, (_, i) => startOne(join(dir, String(i)), seenAt, downAfterMs)),
   );
   const all = [master, ...copies, ...sentinels];
   await waitUntil(

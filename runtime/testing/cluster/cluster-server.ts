@@ -21,13 +21,23 @@ export class ClusterServer {
     return new ClusterServer(name, dir, args, await startRedis({ dir, args }));
   }
 
-  private constructor(name: string, dir: string, args: readonly string[], started: RedisServer) {
+  /** State that others start, hurt and end, such as a master that sentinels name: of our verbs none does anything to it. */
+  static outside(name: string, url: string): ClusterServer {
+    return new ClusterServer(name, '', [], { url, port: 0 });
+  }
+
+  private constructor(
+    name: string,
+    dir: string,
+    args: readonly string[],
+    started: RedisServer | { readonly url: string; readonly port: 0 },
+  ) {
     this.name = name;
     this.dir = dir;
     this.url = started.url;
     this.port = started.port;
     this.#args = args;
-    this.#process = started;
+    this.#process = 'pid' in started ? started : undefined;
   }
 
   get pid(): number | undefined {
@@ -35,12 +45,14 @@ export class ClusterServer {
   }
 
   get state(): 'running' | 'frozen' | 'ended' {
+    if (this.#isOutside) return 'running'; // As far as we know.
     if (this.#process === undefined) return 'ended';
     return isStopped(this.#process.pid) ? 'frozen' : 'running';
   }
 
   /** Starts it again on its port with what its folder holds. Rejects as `startRedis` does. Nothing when it runs. */
   async start(): Promise<void> {
+    if (this.#isOutside) return;
     this.#process ??= await startRedis({ dir: this.dir, port: this.port, args: this.#args });
   }
 
@@ -56,6 +68,7 @@ export class ClusterServer {
 
   /** SIGSTOP. Resolves when it stands still: its sockets stay open and take what fits into the kernel's buffers. */
   async freeze(): Promise<void> {
+    if (this.#isOutside) return;
     this.#process?.signal('SIGSTOP');
     await waitUntil(`${this.name} stands still`, () => this.state === 'frozen');
   }
@@ -67,7 +80,11 @@ export class ClusterServer {
   /** Kills it and removes its folder. */
   async close(): Promise<void> {
     await this.kill();
-    rmSync(this.dir, { recursive: true, force: true });
+    if (!this.#isOutside) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  get #isOutside(): boolean {
+    return this.dir === '';
   }
 
   async #end(how: (server: RedisServer) => Promise<void>): Promise<void> {

@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly limits?: Partial<ShardLimits>;
   /** Default true: a proxy in front of every server, for each worker. */
   readonly proxied?: boolean;
+  /** State that others start and end, such as a master that sentinels name, in place of servers of ours. Never proxied. */
+  readonly outside?: string;
   /** Further arguments of the state servers, for example `['--appendfsync', 'always']`. */
   readonly serverArgs?: readonly string[];
   /** `name:password` as whom workers log in. Default: the server's default user, as clients do. */
@@ -71,7 +73,10 @@ export class Cluster {
     const names = options.namespaces ?? ['one'];
     const servers: ClusterServer[] = [];
     const started = async (name: string, args?: readonly string[]): Promise<ClusterServer> => {
-      const server = await ClusterServer.start(name, args);
+      const server =
+        options.outside === undefined || name.startsWith('lock-')
+          ? await ClusterServer.start(name, args)
+          : ClusterServer.outside(name, options.outside);
       servers.push(server);
       return server;
     };
@@ -133,8 +138,8 @@ export class Cluster {
     return this.#space(namespace).client;
   }
 
-  /** A further client, behind a proxy where one is given. Closed with the cluster. */
-  async connect(namespace: string, door?: RedisProxy): Promise<Client> {
+  /** A further client, behind a proxy where one is given, or at another address. Closed with the cluster. */
+  async connect(namespace: string, door?: { readonly url: string }): Promise<Client> {
     const url = door?.url ?? this.#space(namespace).server.url;
     const client = await connect(clientOptions(this.#options, namespace, url));
     this.#clients.push(client);
@@ -155,8 +160,8 @@ export class Cluster {
     return worker;
   }
 
-  /** Adds a worker and does not start it. */
-  async prepare(namespace = this.namespaces[0] ?? ''): Promise<ClusterWorker> {
+  /** Adds a worker and does not start it. It reaches its state at `url` where one is given. */
+  async prepare(namespace = this.namespaces[0] ?? '', url?: string): Promise<ClusterWorker> {
     const space = this.#space(namespace);
     space.numbered += 1;
     const id = `${namespace}.${space.numbered}`;
@@ -169,7 +174,7 @@ export class Cluster {
     const host = {
       namespace,
       worker: id,
-      url: urlOf(space.server),
+      url: url ?? urlOf(space.server),
       shards: this.shards,
       peers: Object.fromEntries(others.map(({ name, server }) => [name, { url: urlOf(server), shards: this.shards }])),
       ...(this.lockServers.length === 0 ? {} : { lockUrls: this.lockServers.map(urlOf) }),
@@ -264,7 +269,7 @@ export class Cluster {
 
   async #proxies(): Promise<ReadonlyMap<ClusterServer, RedisProxy>> {
     const proxies = new Map<ClusterServer, RedisProxy>();
-    if (this.#options.proxied === false) return proxies;
+    if (this.#options.proxied === false || this.#options.outside !== undefined) return proxies;
     for (const server of [...this.servers, ...this.lockServers])
       proxies.set(server, await startRedisProxy(server, this.#seeded()));
     return proxies;

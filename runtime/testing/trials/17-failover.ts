@@ -3,12 +3,12 @@
 
 import { pause, systemClock } from '../../clock.ts';
 import type { DeclaredLoss } from '../audit/evidence.ts';
-import type { Cluster } from '../cluster/cluster.ts';
 import type { ClusterServer } from '../cluster/cluster-server.ts';
 import { askRedis } from '../redis-probe.ts';
 import { type RedisProxy, startRedisProxy } from '../redis-proxy.ts';
 import { type RedisServer, startRedis } from '../redis-server.ts';
 import { waitUntil } from '../waiting.ts';
+import { claimsOf, namedTwice } from './claims.ts';
 import type { Stage, StageLoad } from './stage.ts';
 import type { Trial } from './trial.ts';
 
@@ -49,7 +49,8 @@ async function failingOver(stage: Stage, durability: (typeof MODES)[number]): Pr
   const report = await stage.finish(cluster, { lossAllowed: losses });
   stage.measure(`acknowledged commands lost, ${durability}`, report.lost.commands, 'commands');
   stage.measure(`greatest age of a lost one, ${durability}`, report.lost.ageMsMax, 'ms');
-  stage.measure(`tokens issued twice, ${durability}`, await tokensTwice(cluster), 'tokens');
+  const claims = await Promise.all(cluster.namespaces.map((name) => claimsOf(cluster.client(name))));
+  stage.measure(`tokens issued twice, ${durability}`, namedTwice(claims.flat()), 'tokens');
   const rewinds = loads.flatMap(({ subscriber }) => subscriber.entries.filter(({ kind }) => kind === 'rewound'));
   stage.measure(`rewinds told to readers, ${durability}`, rewinds.length, 'shards');
   if (durability !== 'memory')
@@ -94,17 +95,4 @@ async function failOver(
   await askRedis(replica.url, ['CONFIG', 'SET', 'port', String(server.port)]);
   await following(stage, server.url, server.port); // replicas:1 is kept again.
   return { at, sinceMs: durability === 'memory' ? at - cutAt + BEHIND_MS : 0 };
-}
-
-/** Tokens that name two claims of a shard. Two claims may have one counter: their nonces differ. */
-async function tokensTwice(cluster: Cluster): Promise<number> {
-  let twice = 0;
-  for (const name of cluster.namespaces) {
-    const client = cluster.client(name);
-    for (let shard = 0; shard < client.shards; shard += 1) {
-      const claims = (await client.journal(shard, 0, 1_000)).filter(({ kind }) => kind === 'claimed');
-      twice += claims.length - new Set(claims.map(({ token }) => token)).size;
-    }
-  }
-  return twice;
 }

@@ -22,6 +22,12 @@ export interface LoadOptions {
   readonly clients: readonly LoadClient[];
   /** Namespaces that TELL goes to. The first is the clients' own; actors are named after theirs. */
   readonly namespaces: readonly string[];
+  /** Tells this load's commands and processes from another's on the same actors. Default: none other is there. */
+  readonly name?: string;
+  /** Default true. False for clients of a server whose reads are known to be old: nothing is read there. */
+  readonly reads?: boolean;
+  /** The counting actors that are commanded. Default: `actors` of them. */
+  readonly among?: readonly ActorId[];
   /** Counting actors; hearing ones are a quarter as many. Default 60. */
   readonly actors?: number;
   /** Pause between two commands of a client, ms. Default 5 to 25. */
@@ -56,7 +62,7 @@ export class Load {
     this.#options = options;
     const count = options.actors ?? ACTORS;
     const [own = ''] = options.namespaces;
-    this.counting = Array.from({ length: count }, (_, i) => actorId(`${own}.c${i}`));
+    this.counting = options.among ?? Array.from({ length: count }, (_, i) => actorId(`${own}.c${i}`));
     this.hearing = this.#hearingIn(own);
     this.#loops = options.clients.map((client, i) => this.#loop(client, i));
   }
@@ -79,11 +85,14 @@ export class Load {
 
   async #loop(client: LoadClient, index: number): Promise<void> {
     const random = seeded(this.#options.seed * 1_000 + index);
+    const { name, reads } = this.#options;
     const [least, most] = this.#options.thinkMs ?? THINK_MS;
     for (let n = 0; !this.#stopped; n += 1) {
-      const deed = this.#draw(random, `${index}-${n}`);
+      const id = name === undefined ? `${index}-${n}` : `${name}-${index}-${n}`;
+      const deed = this.#draw(random, id);
+      if (deed.kind === 'read' && reads === false) continue;
       if (deed.kind === 'read') await this.#timed(index, () => client.read(deed.actor)).catch(expected);
-      else await this.#command(client, index, deed, `${index}-${n}`);
+      else await this.#command(client, index, deed, id);
       await pause(systemClock, least + random() * (most - least));
     }
   }

@@ -33,6 +33,10 @@ export interface StageLoadOptions extends Partial<Omit<LoadOptions, 'seed' | 'cl
   readonly proxied?: boolean;
   /** Default: the cluster's first namespace. */
   readonly namespace?: string;
+  /** Where clients and subscriber find the state. Default: where the cluster does. */
+  readonly url?: string;
+  /** Default true: the subscriber goes away now and then, and comes back where it was. */
+  readonly subscriberResumes?: boolean;
 }
 
 /** Load at work, and what watches it. */
@@ -40,6 +44,7 @@ export interface StageLoad {
   readonly load: Load;
   readonly subscriber: Subscriber;
   readonly namespace: string;
+  readonly name: string;
   readonly door: Awaited<ReturnType<Cluster['door']>> | undefined;
 }
 
@@ -54,6 +59,8 @@ export class Stage {
   /** Decides where and when faults strike. Load draws from generators of its own. */
   readonly random: Random;
   recorder = new HistoryRecorder();
+  /** What clients of another kind than the loads' were told; the report has the sum. */
+  readonly told: Counts = { ok: 0, refused: 0, rejected: 0, unknown: 0 };
   readonly measures: Measure[] = [];
   readonly reasons: string[] = [];
   readonly invariants = new Map<InvariantId, InvariantVerdict>();
@@ -100,22 +107,34 @@ export class Stage {
     });
     this.#ends.push(() => cluster.close());
     this.#durability = options.durability ?? 'memory';
-    const info = String(await askRedis(cluster.server().url, ['INFO', 'server']));
-    this.#redisVersion = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
+    await this.servedBy(cluster.server().url);
     return cluster;
+  }
+
+  /** Notes the version of the server for the report. */
+  async servedBy(url: string): Promise<void> {
+    const info = String(await askRedis(url, ['INFO', 'server']));
+    this.#redisVersion = /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown';
   }
 
   /** Starts load and a subscriber, and resolves when answers come. */
   async load(cluster: Cluster, options: StageLoadOptions = {}): Promise<StageLoad> {
-    const { clients: count = CLIENTS, proxied = false, namespace = cluster.namespaces[0] ?? '', ...rest } = options;
+    const { clients: count = CLIENTS, proxied = false, namespace = cluster.namespaces[0] ?? '', ...more } = options;
+    const { url, name = namespace, subscriberResumes = true, ...rest } = more;
     const door = proxied ? await cluster.door(namespace) : undefined;
+    const place = url === undefined ? undefined : { url };
     const clients: Client[] = [];
-    for (let i = 0; i < count; i += 1) clients.push(await cluster.connect(namespace, door));
-    const recorded = clients.map((client, i) => this.recorder.process(`${namespace}-${i}`, client));
-    const namespaces = [namespace, ...cluster.namespaces.filter((name) => name !== namespace)];
-    const load = new Load({ seed: this.seed, clients: recorded, namespaces, ...rest });
-    const subscriber = new Subscriber(await cluster.connect(namespace), seeded(this.seed + 1));
-    const started: StageLoad = { load, subscriber, namespace, door };
+    for (let i = 0; i < count; i += 1) clients.push(await cluster.connect(namespace, door ?? place));
+    const recorded = clients.map((client, i) => this.recorder.process(`${name}-${i}`, client));
+    const namespaces = [namespace, ...cluster.namespaces.filter((other) => other !== namespace)];
+    const named = name === namespace ? {} : { name };
+    const load = new Load({ ...rest, ...named, seed: this.seed, clients: recorded, namespaces });
+    const subscriber = new Subscriber(
+      await cluster.connect(namespace, place),
+      seeded(this.seed + 1),
+      subscriberResumes,
+    );
+    const started: StageLoad = { load, subscriber, namespace, name, door };
     this.#loads.push(started);
     this.#ends.push(() => Promise.all([load.stop(), subscriber.stop().catch(() => undefined)]));
     await cluster.until('answers come', () => load.answered > WARM_ANSWERS);
@@ -153,8 +172,8 @@ export class Stage {
     const number = this.#clusters;
     this.evidence.set(`history-${number}`, () => history);
     this.evidence.set(`ledger-${number}`, () => ledger);
-    for (const { subscriber, namespace } of this.#loads)
-      this.evidence.set(`journal-${number}-${namespace}`, () => subscriber.entries);
+    for (const { subscriber, name } of this.#loads)
+      this.evidence.set(`journal-${number}-${name}`, () => subscriber.entries);
     this.evidence.set(`logs-${number}`, () => cluster.workers.map(({ id, lines }) => ({ id, lines })));
   }
 
@@ -215,7 +234,7 @@ export class Stage {
   }
 
   get counts(): Counts {
-    const sum: Counts = { ok: 0, refused: 0, rejected: 0, unknown: 0 };
+    const sum: Counts = { ...this.told };
     for (const { load } of [...this.#pastLoads, ...this.#loads])
       for (const word of Object.keys(sum) as (keyof Counts)[]) sum[word] += load.counts[word];
     return sum;

@@ -21,6 +21,7 @@ export interface Takeover {
 export class Subscriber {
   readonly #client: Client;
   readonly #random: Random;
+  readonly #resumes: boolean;
   readonly #positions: Map<number, number>;
   readonly #latest = new Map<number, Takeover>();
   readonly #ended: Promise<void>;
@@ -32,7 +33,9 @@ export class Subscriber {
   /** How often it came back. */
   resumed = 0;
 
-  constructor(client: Client, random: Random) {
+  /** One that does not resume stays until it is stopped: it compares what it was told, number and token, with what is there. */
+  constructor(client: Client, random: Random, resumes = true) {
+    this.#resumes = resumes;
     this.#client = client;
     this.#random = random;
     this.#positions = new Map(Array.from({ length: client.shards }, (_, shard) => [shard, 0]));
@@ -77,7 +80,7 @@ export class Subscriber {
       const watch = this.#client.watch({ from: new Map(this.#positions) });
       this.#watch = watch;
       const away = new AbortController();
-      void pause(systemClock, pick(this.#random, STAYS_MS), away.signal).then(() => watch.close());
+      if (this.#resumes) void pause(systemClock, pick(this.#random, STAYS_MS), away.signal).then(() => watch.close());
       for await (const entry of watch) this.#hear(entry);
       away.abort();
       if (!this.#stopped) this.resumed += 1;

@@ -13,8 +13,10 @@ import { powerLoss } from './11-power-loss.ts';
 import { lostReplies } from './12-lost-replies.ts';
 import { delaysRepeats } from './13-delays-repeats.ts';
 import { frozenRedis } from './14-frozen-redis.ts';
+import { apiPartition } from './15-api-partition.ts';
 import { partitionedWorker } from './16-partitioned-worker.ts';
 import { failover } from './17-failover.ts';
+import { splitBrain } from './18-split-brain.ts';
 import { diskFull } from './19-disk-full.ts';
 import { memoryFull } from './22-memory-full.ts';
 import { deletedData } from './23-deleted-data.ts';
@@ -45,8 +47,10 @@ export const trials: readonly Trial[] = [
   lostReplies,
   delaysRepeats,
   frozenRedis,
+  apiPartition,
   partitionedWorker,
   failover,
+  splitBrain,
   diskFull,
   memoryFull,
   deletedData,
