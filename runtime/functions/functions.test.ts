@@ -1196,5 +1196,5 @@ t.test(
 t.test('C1: no function has touched a key that it does not declare, or declared keys of two slots', async (t) => {
   await watch.caughtUp();
   t.same([...watch.findings], []);
-  t.ok(watch.called.size > 10);
 });
+t.test('the tests of this file call most functions', async (t) => t.ok(watch.called.size > 10));
