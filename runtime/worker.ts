@@ -11,7 +11,7 @@ import { type Counters, type Log, newCounters, type Scene, silentLog } from './c
 import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
 import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
-import { libraryFit, loadLibraries } from './functions/library.ts';
+import { libraryFit } from './functions/library.ts';
 import type { Hosted, Send } from './hosting.ts';
 import {
   namespace as checkedNamespace,
@@ -27,10 +27,10 @@ import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
 import { namespaceKeys } from './redis/keys.ts';
-import { type Asked, checkRights } from './redis/rights.ts';
-import { checkServers, type Durability, durabilityText, parseDurability } from './redis/server.ts';
-import { at, batchTo, onDoubt, serversOf } from './redis/topology.ts';
-import { type TrustedBatch, trustedBatch } from './redis/trusted.ts';
+import { checkRights } from './redis/rights.ts';
+import { type Durability, durabilityText, parseDurability } from './redis/server.ts';
+import { at, batchTo, onDoubt } from './redis/topology.ts';
+import { type TrustedBatch, trustedBatch, verifyServers } from './redis/trusted.ts';
 import { agreeConfig, readFounded } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
@@ -127,13 +127,13 @@ async function openAll(
   const writer = await open('writer', options.url, 'writer');
   const durability = parseDurability(options.durability ?? 'memory');
   const ns = checkedNamespace(options.namespace);
-  await verify(writer, { door: 'host', namespace: ns, durability });
+  await verifyServers(writer, { door: 'host', namespace: ns, durability });
   const config = { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 };
   const founded = await agreeConfig(writer, ns, config, options.clock);
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
-    await verify(connection, { door: 'relay', namespace: checkedNamespace(name), durability });
+    await verifyServers(connection, { door: 'relay', namespace: checkedNamespace(name), durability });
     peers.set(name, connection);
   }
   return {
@@ -144,14 +144,6 @@ async function openAll(
     reader: await open('reader', options.url, 'reader'),
     query: await open('query', options.url, 'query'),
   };
-}
-
-/** What a server has to keep, hold and allow before anything is entrusted to it. Five round trips at most. */
-async function verify(connection: Connection, asked: Asked): Promise<void> {
-  const { durability } = asked;
-  await checkServers(connection, durability);
-  await loadLibraries(connection);
-  for (const server of serversOf(connection)) await checkRights(server, asked);
 }
 
 const TROUBLE_LOG_MS = 10_000;

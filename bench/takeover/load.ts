@@ -2,7 +2,7 @@
 // A gap between two answers of different owners is what a customer of that shard feels of a takeover.
 
 import { type Client, connect } from '../../runtime/client.ts';
-import { type ActorId, systemClock } from '../../runtime/index.ts';
+import { type ActorId, pause, systemClock } from '../../runtime/index.ts';
 import { eventOf, input, machine, namespace } from '../commit/subject.ts';
 
 export interface Answered {
@@ -61,7 +61,7 @@ export async function startLoad(url: string, run: string): Promise<Load> {
         answers += 1;
         note(shard, { at: systemClock.monotonic(), counter: outcome.answer.counter });
       } else if (open) errors += 1;
-      await new Promise<void>((resolve) => systemClock.after(BETWEEN_MS, resolve));
+      await pause(systemClock, BETWEEN_MS);
     }
   }
 

@@ -1,6 +1,6 @@
 // Rounds: two workers share 64 shards under load; one is killed or stopped, the other takes over, the first comes back.
 
-import { systemClock } from '../../runtime/index.ts';
+import { pause, systemClock } from '../../runtime/index.ts';
 import { startWorkerProcess, type WorkerProcess, waitUntil } from '../../runtime/testing/index.ts';
 import { namespace } from '../commit/subject.ts';
 import { startBenchRedis } from '../redis.ts';
@@ -78,11 +78,11 @@ async function oneRound(ending: Ending, { load, id, victim, start, shared, shard
   const own = await shardsOf(id);
   const counters = new Map(own.map((shard) => [shard, load.last(shard)?.counter]));
   load.times();
-  await after(SIGNAL.beforeMs);
+  await pause(systemClock, SIGNAL.beforeMs);
   load.changes();
   const signalled = systemClock.monotonic();
   const ended = ending === 'SIGKILL' ? victim().kill() : victim().stop();
-  await Promise.all([after(SIGNAL.afterMs), ended]);
+  await Promise.all([pause(systemClock, SIGNAL.afterMs), ended]);
   await waitUntil(
     'every shard is answered for',
     () => own.every((shard) => load.last(shard)?.counter !== counters.get(shard)),
@@ -99,14 +99,12 @@ async function oneRound(ending: Ending, { load, id, victim, start, shared, shard
     () => moved.every((shard) => (load.last(shard)?.at ?? 0) > (before.get(shard) ?? 0)),
     WITHIN,
   );
-  await after(BACK.afterMs);
+  await pause(systemClock, BACK.afterMs);
   const changes = changesOf(load.changes(), moved);
   const pauses = changes.map(({ lastBefore, firstAfter }) => firstAfter - lastBefore);
   const back = { ...BACK, at: Math.min(...changes.map(({ lastBefore }) => lastBefore)), answers: load.times() };
   return { ending, takeovers, pauses, signal, back };
 }
-
-const after = (ms: number): Promise<void> => new Promise((resolve) => systemClock.after(ms, resolve));
 
 /** The first change of each of these shards. */
 function changesOf(changes: readonly Change[], shards: readonly number[]): readonly Change[] {

@@ -4,17 +4,16 @@ import type { ActorView, Client, ConnectOptions, Watch } from '../client.ts';
 import { type Cancel, type Clock, pause, systemClock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
 import { command, durable } from '../functions/call.ts';
-import { libraryFit, loadLibraries } from '../functions/library.ts';
+import { libraryFit } from '../functions/library.ts';
 import { type ActorId, type Namespace, namespace, streamId } from '../ids.ts';
 import { type StreamEntry, tokenOf } from '../journal/entry.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
-import { checkRights } from '../redis/rights.ts';
-import { checkServers, type Durability, durabilityText, parseDurability } from '../redis/server.ts';
-import { at, serversOf } from '../redis/topology.ts';
-import { type TrustedBatch, trustedBatch } from '../redis/trusted.ts';
+import { type Durability, durabilityText, parseDurability } from '../redis/server.ts';
+import { at } from '../redis/topology.ts';
+import { type TrustedBatch, trustedBatch, verifyServers } from '../redis/trusted.ts';
 import { agreeConfig, FOUNDED, namespaceLost, type RecordedConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
@@ -129,9 +128,7 @@ async function founded(
   writer: Connection,
   durability: Durability,
 ): Promise<RecordedConfig> {
-  await checkServers(writer, durability);
-  await loadLibraries(writer);
-  for (const server of serversOf(writer)) await checkRights(server, { door: 'client', namespace: ns, durability });
+  await verifyServers(writer, { door: 'client', namespace: ns, durability });
   if (options.config !== undefined) await agreeConfig(writer, ns, options.config, options.clock);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;

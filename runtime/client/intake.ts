@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto';
 import type { AskOutcome, Command, SendOutcome } from '../client.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, pause } from '../clock.ts';
 import { OperatingError, OutcomeUnknown } from '../errors.ts';
 import { type SendReply, send as sendCall } from '../functions/send.ts';
 import { isActorId } from '../ids.ts';
@@ -135,7 +135,7 @@ export function intake(doors: IntakeDoors): Intake {
     } catch (error) {
       if (!(error instanceof OutcomeUnknown)) throw error;
     }
-    await new Promise<void>((resolve) => doors.clock.after(REPEAT_ONCE_AFTER_MS, resolve));
+    await pause(doors.clock, REPEAT_ONCE_AFTER_MS);
     const again = await send(command).catch((error: unknown) => {
       // That the repeat was not sent says nothing of the first one.
       if (error instanceof OutcomeUnknown || (error instanceof OperatingError && error.retry === 'here'))

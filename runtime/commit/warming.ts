@@ -27,8 +27,7 @@ const PORTION = 50; // Read and restored at a time: what is served meanwhile wai
 export class Warming {
   readonly #scene: Pick<Scene, 'namespace' | 'charts' | 'clock'>;
   readonly #batch: Batch;
-  /** Of a bounded number of shards; the one begun first goes first. */
-  /** By shard: when it was begun, and what came of it. */
+  /** By shard, of a bounded number: when it was begun, and what came of it. */
   readonly #warm = new Map<number, { readonly at: number; read: WarmActors | undefined }>();
 
   /** `batch` of a connection for reads: the commits of other shards do not wait for them. */

@@ -7,13 +7,14 @@
 
 import type { Clock } from '../clock.ts';
 import { OperatingError } from '../errors.ts';
-import { loadLibrary } from '../functions/library.ts';
+import { loadLibraries, loadLibrary } from '../functions/library.ts';
 import { callDeadlineMs } from '../limits.ts';
 import { type Batch, batchOver } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { type CopiedBatch, copiedBatch } from './copies.ts';
-import { checkServer, type Durability } from './server.ts';
-import { clusterBatch } from './topology.ts';
+import { type Asked, checkRights } from './rights.ts';
+import { checkServer, checkServers, type Durability } from './server.ts';
+import { clusterBatch, serversOf } from './topology.ts';
 
 export interface TrustedBatch extends Batch {
   /** False while fewer replicas than promised have what was written: durable calls are refused meanwhile. */
@@ -32,7 +33,14 @@ export interface TrustOptions {
   readonly onCopies?: (reached: boolean, confirmed: number) => void;
 }
 
-/** For a connection that `checkServers` and `loadLibraries` have been content with. On a cluster a batch per server. */
+/** At the start: what every server has to keep, hold and allow before anything is entrusted to it. Five round trips each at most. */
+export async function verifyServers(connection: Connection, asked: Asked): Promise<void> {
+  await checkServers(connection, asked.durability);
+  await loadLibraries(connection);
+  for (const server of serversOf(connection)) await checkRights(server, asked);
+}
+
+/** For a connection that `verifyServers` has been content with. On a cluster a batch per server. */
 export function trustedBatch(options: TrustOptions): TrustedBatch {
   const { connection, clock } = options;
   if (connection.cluster === undefined) return trustedServer(options, connection.generation);
