@@ -1,5 +1,8 @@
 // The partners of a simulated run: they act once per idempotency key, answer again what they answered first, and are as
 // unreliable as their network. What they did is their ledger.
+//
+// Where a server lost its tail, the same work may be done anew as another step, so under another key: then the business key
+// decides (E2). Without such a loss another key is another act, so that I4 finds a runtime that changes its keys.
 
 import type { EffectCall, EffectOutcome, EffectRegistration } from '../../hosting.ts';
 import { effect } from '../../hosting.ts';
@@ -19,11 +22,13 @@ export class Partners implements Subject {
   readonly ledger: LedgerAct[] = [];
   readonly #scheduler: Scheduler;
   readonly #dice: Dice;
+  readonly #hasLostTail: () => boolean;
   readonly #answers = new Map<string, EffectOutcome>();
 
-  constructor(scheduler: Scheduler, dice: Dice) {
+  constructor(scheduler: Scheduler, dice: Dice, hasLostTail: () => boolean) {
     this.#scheduler = scheduler;
     this.#dice = dice;
+    this.#hasLostTail = hasLostTail;
   }
 
   keep(): void {
@@ -60,13 +65,14 @@ export class Partners implements Subject {
   #act(name: string, { key, attempt, actor, input }: EffectCall): EffectOutcome {
     const businessKey = `${actor} ${String(input.id)}`;
     if (this.faulty && this.#dice.chance(0.08)) return { kind: 'unknown', reason: 'busy' }; // Before it did anything.
-    const known = this.#answers.get(key);
+    const work = `${name} ${businessKey}`;
+    const known = this.#answers.get(key) ?? (this.#hasLostTail() ? this.#answers.get(work) : undefined);
     this.ledger.push({ name, key, attempt, actor, businessKey, acts: known === undefined ? 1 : 0 });
     if (known !== undefined) return known;
     const outcome: EffectOutcome = this.#dice.chance(0.2)
       ? { kind: 'failed', error: { code: 'no' } }
       : { kind: 'done', output: name };
-    this.#answers.set(key, outcome);
+    for (const one of [key, work]) this.#answers.set(one, outcome);
     return this.faulty && this.#dice.chance(0.1) ? { kind: 'unknown', reason: 'acted, and does not know' } : outcome;
   }
 }

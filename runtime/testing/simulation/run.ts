@@ -120,7 +120,7 @@ class Run implements Subject {
     const dice = this.#dice;
     this.#kinds = options.kinds ?? dice.some(faultKinds, 0.3);
     this.#network = new Network(dice.fork(), CALM);
-    this.#partners = new Partners(this.#scheduler, dice.fork());
+    this.#partners = new Partners(this.#scheduler, dice.fork(), () => this.#faults.losses.length > 0);
     const shape = shapeOf(dice);
     this.#sites = shape.map(([site]) => site);
     this.#servers = this.#serversOf(this.#sites);
