@@ -40,8 +40,8 @@ local function send(keys, args)
     take_back(keys, field, count)
     return count > per_actor and 'FULL actor' or 'FULL shard'
   end
-  -- Whether there is an inbox is asked by the write itself: asked before the first write (C1) it would cost every message a
-  -- command of its own, 5 % of the call, for what is true of all of them but after a loss.
+  -- Whether there is an inbox is asked by the write itself: EXISTS before the first write (C1) would cost every message one
+  -- command more in five, for what is always true but after a loss.
   local id = redis.call('XADD', keys[1], 'NOMKSTREAM', '0-*', 'h', record .. field, 'b', args[4])
   if not id then
     take_back(keys, field, count)
