@@ -310,6 +310,11 @@ t.test('every way a write can end has its own answer', async (t) => {
   t.match(broken, { status: 500, json: { code: 'P-34' } });
   t.notMatch(broken.text, /secret detail|TypeError/, 'our own failures say nothing');
 
+  played.ordering.onAsk = () => {
+    throw Object.assign(new Error('the inbox is gone from Redis'), { name: 'OperatingError', code: 'namespace-lost' });
+  };
+  t.match(await place(goodOrder()), { status: 503, json: { code: 'P-36' } }, 'data were lost');
+
   played.ordering.isGone = true;
   const gone = await place(goodOrder());
   t.match(gone, { status: 503, json: { code: 'P-36', type: '/problems/store-unavailable' } });

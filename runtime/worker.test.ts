@@ -247,6 +247,7 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
     clock: systemClock,
     now: () => 0,
     keysOf: () => shardKeys(namespace('none'), 0),
+    inboxLost: () => new OperatingError('namespace-lost', 'gone'),
     mailbox: undefined,
     async tail() {
       opened += 1;
@@ -451,6 +452,59 @@ t.test('L2: a shard whose inbox is gone stays closed and its worker is not healt
   await space.until('it is healthy again', () => worker.healthy(), { deadlineMs: 20_000 });
   t.match(await space.ask(A, { type: 'ADD', id: '2' }), { kind: 'applied' });
 });
+
+t.test(
+  'M1: nothing is accepted for an inbox that is gone: send and ask say so at once, and go on when it is back',
+  async (t) => {
+    const space = await open(t, { shards: 2 });
+    const [here, there] = apart(space);
+    await space.host();
+    await space.ask(here, { type: 'ADD', id: '1' });
+    const { inbox } = space.keys(here);
+    await redis.rename(inbox, `${inbox}:kept`);
+    const lost = { name: 'OperatingError', code: 'namespace-lost', retry: 'never', message: /nothing was accepted/ };
+    await t.rejects(space.send(here, { type: 'ADD', id: '2' }, 'two'), lost);
+    await t.rejects(space.ask(here, { type: 'ADD', id: '2' }, 'two'), lost, 'no answer is waited for');
+    await t.rejects(space.client.redrive(here, 'operator'), lost);
+    t.equal(await redis.exists(inbox), 0, 'it is not made anew');
+    t.match(await space.ask(there, { type: 'ADD', id: 'x' }), { kind: 'applied' }, 'other shards go on');
+    await redis.rename(`${inbox}:kept`, inbox);
+    const told = await space.ask(here, { type: 'ADD', id: '2' }, 'two');
+    t.match(told, { kind: 'applied', version: 3 }, 'the same message, which was not accepted before');
+  },
+);
+
+t.test(
+  'M3: a lane whose target has lost its inbox keeps its records, says so, and goes on when it is back',
+  async (t) => {
+    const far = await startRedis();
+    t.teardown(() => far.stop());
+    const source = await open(t, { shards: 1 });
+    const goal = await open(t, { shards: 1, url: far.url });
+    const farSide = await connectRedis('query', far.url);
+    t.teardown(() => farSide.close());
+    const told = async (...list: string[]) => source.ask(A, { type: 'TELL', to: B, namespace: goal.name, ids: list });
+    await source.host(trialChart(), { peers: { [goal.name]: { url: far.url, shards: 1 } } });
+    const waiting = await goal.host();
+    await told('1', '2');
+    await goal.until('they arrive', async () => (await goal.seen(B)).length === 2);
+    await waiting.stop();
+    const keys = goal.keys(B);
+    // First the inbox alone, then all that the target knew of the lane, which must not be taken for a rewound one.
+    for (const [round, names] of [[keys.inbox], [keys.inbox, keys.lanesIn]].entries()) {
+      for (const name of names) await farSide.redis.rename(name, `${name}:kept`);
+      const said = (what: RegExp) => source.lines.filter(({ text }) => what.test(text)).length;
+      await told(`${round}a`, `${round}b`);
+      await source.until('it is said', () => said(/inbox of the target is gone/) > round);
+      t.equal(await farSide.redis.exists(...names), 0, 'nothing is made anew');
+      for (const name of names) await farSide.redis.rename(`${name}:kept`, name);
+      await source.until('the lane goes on', () => said(/inbox of the target is back/) > round);
+    }
+    await goal.host();
+    await goal.until('all arrives', async () => (await goal.seen(B)).length === 6);
+    t.same(await goal.seen(B), ['1', '2', '0a', '0b', '1a', '1b'], 'once and in order');
+  },
+);
 
 t.test('L1: a worker whose namespace is deleted or founded anew ends, and its clients are not ready', async (t) => {
   for (const again of [false, true]) {

@@ -14,7 +14,7 @@ import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { type Durability, durabilityText, parseDurability } from '../redis/server.ts';
 import { at } from '../redis/topology.ts';
 import { type TrustedBatch, trustedBatch, verifyServers } from '../redis/trusted.ts';
-import { agreeConfig, FOUNDED, namespaceLost, type RecordedConfig, readConfig } from '../shards/config.ts';
+import { agreeConfig, FOUNDED, inboxLost, namespaceLost, type RecordedConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
 import { derivedId, keyedDigest } from './digest.ts';
@@ -75,7 +75,10 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
   const tails = tailsOver(openTail, journals, clock);
   const keysOf = (actor: ActorId): ShardKeys => keys[doors.shardOf(actor)] as ShardKeys;
   const isKept = durability.kind === 'replicas' ? keptOver(batch, keys) : undefined;
-  const door = intake({ batch, clock, now, keysOf, tail: tails.shared, mailbox: options.mailbox, isKept });
+  const door = intake({
+    ...{ batch, clock, now, keysOf, tail: tails.shared, mailbox: options.mailbox, isKept },
+    inboxLost: (actor) => inboxLost(ns, doors.shardOf(actor)),
+  });
   const digest = (...parts: readonly string[]): string => keyedDigest(options.secret, ns, parts);
 
   return {

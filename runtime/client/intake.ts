@@ -17,6 +17,8 @@ export interface IntakeDoors {
   readonly clock: Clock;
   readonly now: () => number;
   readonly keysOf: (actor: Command['actor']) => ShardKeys;
+  /** What a caller is told whose actor has no inbox any more. */
+  readonly inboxLost: (actor: Command['actor']) => OperatingError;
   readonly tail: () => Promise<Tail>;
   /** Whether the entry that told an answer has reached the durability level; undefined where it has when it can be heard. */
   readonly isKept?: ((entry: Heard) => Promise<boolean>) | undefined;
@@ -43,6 +45,9 @@ interface Told {
 }
 
 type Tell = (told: Told) => void;
+
+/** What is told and not thrown. */
+type Accepted = Exclude<SendReply, { kind: 'gone' }>;
 
 const REPEAT_ONCE_AFTER_MS = 50; // After an unknown outcome a repeat under the same id tells what happened (M1).
 const TIMEOUT_MS_MAX = 60_000;
@@ -93,7 +98,7 @@ export function intake(doors: IntakeDoors): Intake {
     message: Message,
     fingerprint: string,
     limited: boolean,
-  ): Promise<SendReply> {
+  ): Promise<Accepted> {
     const body = JSON.stringify(message);
     if (body.length > messageCharsMax) {
       throw new OperatingError(
@@ -110,7 +115,9 @@ export function intake(doors: IntakeDoors): Intake {
       perShardMax: doors.mailbox?.perShardMax ?? mailboxPerShardMax,
       now: doors.now(),
     };
-    return await doors.batch.run(sendCall(doors.keysOf(actor), request));
+    const reply = await doors.batch.run(sendCall(doors.keysOf(actor), request));
+    if (reply.kind === 'gone') throw doors.inboxLost(actor);
+    return reply;
   }
 
   async function send(command: Command): Promise<SendOutcome> {
@@ -207,7 +214,7 @@ function check(command: Command): void {
   }
 }
 
-function outcome(reply: SendReply): SendOutcome {
+function outcome(reply: Accepted): SendOutcome {
   switch (reply.kind) {
     case 'accepted':
       return reply;

@@ -24,10 +24,18 @@ export class Rewound extends Error {
   }
 }
 
+/** What was to be told has no inbox to stand in: the claim that follows says so, and the shard stays closed until it is back. */
+export class InboxGone extends Error {
+  constructor() {
+    super('the inbox is gone from Redis');
+    this.name = 'InboxGone';
+  }
+}
+
 /** What an error in the loop of a shard means for the shard. */
 export function lossOf(why: unknown): Loss {
   if (why instanceof Fenced) return 'fenced';
-  if (why instanceof Rewound) return 'rewound';
+  if (why instanceof Rewound || why instanceof InboxGone) return 'rewound';
   if (why instanceof OutcomeUnknown) return 'unknown';
   if (why instanceof OperatingError) return why.code === 'no-group' ? 'fenced' : 'unknown';
   if (why instanceof InvariantBroken) return 'law-broken';

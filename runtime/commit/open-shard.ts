@@ -31,7 +31,7 @@ import { Relay, type RelayDoor } from '../outbox/relay.ts';
 import { type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { crashPoint } from '../testing/crash-points.ts';
 import { Schedule } from '../timers/schedule.ts';
-import { Fenced, type Loss, lossOf, Rewound } from './loss.ts';
+import { Fenced, InboxGone, type Loss, lossOf, Rewound } from './loss.ts';
 import { type Parking, parkedNow, parkingOf } from './parking.ts';
 import { loadResidents, type Resident } from './resident.ts';
 import type { Scene } from './scene.ts';
@@ -355,6 +355,7 @@ export class OpenShard implements EffectDoor {
   #settle(stepped: readonly Stepped[], reply: CommitReply): void {
     if (reply.kind === 'fenced') throw new Fenced();
     if (reply.kind === 'rewound') throw new Rewound(this.#head, reply.head);
+    if (reply.kind === 'damaged') throw new InboxGone();
     crashPoint('after-commit');
     this.#hasWorked ||= reply.head > this.#head;
     this.#head = reply.head;

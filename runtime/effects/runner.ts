@@ -3,7 +3,7 @@
 // The record in Redis is the truth; here is only what runs at this moment. A runner that dies, or loses the shard, leaves
 // an open record whose next owner tries again under the same key (E2).
 
-import { Fenced } from '../commit/loss.ts';
+import { Fenced, InboxGone } from '../commit/loss.ts';
 import type { Scene } from '../commit/scene.ts';
 import type { EffectRecord, LateWork } from '../commit/work.ts';
 import { storedError } from '../errors.ts';
@@ -234,6 +234,7 @@ export class EffectRunner {
   ): Promise<FinishReply> {
     const reply = await this.#scene.batch.run(finish(door.keys, door.token, outcome, this.#scene.reading()));
     if (reply === 'fenced') door.lose(new Fenced());
+    if (reply === 'damaged') door.lose(new InboxGone());
     return reply;
   }
 

@@ -51,11 +51,12 @@ local function claim(keys, args)
     local line_head, _, line_read, line_parked, line_alive = parse_line(owner[3])
     head, read, parked, alive = tonumber(line_head), tonumber(line_read), line_parked, tonumber(line_alive)
   end
-  -- What was there and is gone is not made anew in silence: the first messages of a new inbox would pass for handled ones.
+  -- What was there and is gone is not made anew in silence: the first messages of a new inbox would pass for handled ones. The
+  -- journal begins with the first claim; the inbox was there before it, with what had been accepted.
   if head > 0 and #redis.call('XRANGE', keys[3], '0-' .. whole(head), '0-' .. whole(head)) == 0 then
     return { 'DAMAGED', 'journal' }
   end
-  if owner[4] and last_given(keys[2]) < read then return { 'DAMAGED', 'inbox' } end
+  if last_given(keys[2]) < read then return { 'DAMAGED', 'inbox' } end
   local counter = math.max(tonumber(owner[2] or '0'), tonumber(args[4])) + 1
   local token = whole(counter) .. ':' .. args[2]
 
@@ -66,7 +67,7 @@ local function claim(keys, args)
     if not pending.err then below = '0-' .. whole(pending[1] > 0 and place(pending[2]) - 1 or read) end
     -- A group that is gone starts at the beginning: handled entries are known by the actors' last ids (M2).
   end
-  redis.call('XGROUP', 'CREATE', keys[2], token, below, 'MKSTREAM')
+  redis.call('XGROUP', 'CREATE', keys[2], token, below)
   if owner[4] then redis.call('XGROUP', 'DESTROY', keys[2], owner[4]) end -- A deposed blocked reader gets NOGROUP.
 
   -- M5: claims in a row over the same oldest entry are counted, over the same oldest timer that is due, and owners that ended

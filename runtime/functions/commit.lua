@@ -18,7 +18,7 @@
 --          t timer set (member, generation, due, resume policy and delay or '', event) | c timer cleared (member, generation)
 --          | f effect (key, due, record) | x effect stopped (key) | s message sent (lane, actor, message id, body)
 --          | o message to the own inbox (place of the actor, actor, message id, body)
--- Reply  'OK head verdict,verdict,…' | 'FENCED' | 'REWOUND head'
+-- Reply  'OK head verdict,verdict,…' | 'FENCED' | 'REWOUND head' | 'DAMAGED inbox': it is gone, and nothing was written
 --        verdicts: COMMITTED, DUPLICATE (acknowledged), CONFLICT, GONE, EARLY, PARKED, SKIPPED (an earlier step of the actor was
 --        refused)
 -- Cost   O(what the steps carry); at most 100 steps and 1 MB
@@ -51,6 +51,7 @@ local function parse_step(call, at)
     for _ = 1, number(lists) do
       local letter, count = args[at], number(args[at + 1])
       step[letter] = { at + 2, at + 1 + count * widths[letter] }
+      if letter == 'o' then call.own = true end
       at = at + 2 + count * widths[letter]
     end
   end
@@ -433,6 +434,8 @@ local function commit(keys, args)
 
   local refused = denied_to(call)
   if refused then return refused end
+  -- A message to the own inbox must not make one anew where it was lost; what is read from it says so by itself.
+  if call.own and redis.call('EXISTS', keys[INBOX]) == 0 then return 'DAMAGED inbox' end
   if highest then
     -- An entry that was left out stays pending (M2).
     if highest.position > read and fresh < highest.position - read then whole_batch = false end

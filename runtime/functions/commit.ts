@@ -9,7 +9,8 @@ export type Verdict = 'COMMITTED' | 'DUPLICATE' | 'CONFLICT' | 'GONE' | 'EARLY' 
 export type CommitReply =
   | { readonly kind: 'ok'; readonly head: number; readonly verdicts: readonly Verdict[] }
   | { readonly kind: 'fenced' }
-  | { readonly kind: 'rewound'; readonly head: number };
+  | { readonly kind: 'rewound'; readonly head: number }
+  | { readonly kind: 'damaged' }; // The inbox is gone: claim anew, which says so.
 
 export type StepKind = 'C' | 'M' | 'R' | 'P' | 'Q' | 'D' | 'V' | 'X' | 'L';
 
@@ -195,6 +196,8 @@ function decode([word, head, verdicts]: readonly string[]): CommitReply {
       return { kind: 'fenced' };
     case 'REWOUND':
       return { kind: 'rewound', head: Number(head) };
+    case 'DAMAGED':
+      return { kind: 'damaged' };
     default:
       return unexpected('commit', word);
   }

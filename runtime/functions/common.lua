@@ -65,9 +65,10 @@ end
 
 -- Appends what must be admitted to an inbox and counts it, for the shard and for the actor (M1). Ids are gapless and made here
 -- (design: Redis). An entry is two fields, since each costs every reader: `h`, `time digest actor|message id`, the digest of a
--- caller's command or -, and `b`, the body.
+-- caller's command or -, and `b`, the body. Nil, with nothing written, where there is no inbox: `found` alone makes one.
 local function accept(inbox, backlog, actor_key, actor, message, body, now)
-  local id = redis.call('XADD', inbox, '0-*', 'h', now .. ' - ' .. actor .. '|' .. message, 'b', body)
+  local id = redis.call('XADD', inbox, 'NOMKSTREAM', '0-*', 'h', now .. ' - ' .. actor .. '|' .. message, 'b', body)
+  if not id then return nil end
   redis.call('INCRBY', backlog, '1')
   redis.call('HINCRBY', actor_key, 'open', '1')
   return string.sub(id, 3)

@@ -190,6 +190,7 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
     body: '{}',
   };
   await run(receive(keys, record, ''));
+  await run(receive(keys, record, '')); // A duplicate.
   await shard.own({ reading: String(3e12 + outageMs) });
   await run(release(keys, shard.token, 'free', ''));
 

@@ -4,7 +4,7 @@ import type { ActorId, Token } from '../ids.ts';
 import type { ShardKeys } from '../redis/keys.ts';
 import { type Call, ownersFcall, unexpected } from './call.ts';
 
-export type FinishReply = 'settled' | 'retry' | 'late' | 'gone' | 'fenced';
+export type FinishReply = 'settled' | 'retry' | 'late' | 'gone' | 'fenced' | 'damaged';
 
 export interface Finishing {
   readonly key: string;
@@ -35,6 +35,8 @@ export function finish(keys: ShardKeys, token: Token, outcome: Finishing, readin
           return 'gone';
         case 'FENCED':
           return 'fenced';
+        case 'DAMAGED':
+          return 'damaged'; // The inbox is gone: claim anew, which says so.
         default:
           return unexpected('finish', reply);
       }

@@ -561,7 +561,7 @@ t.test('M2: a call that leaves out an entry does not take it away', async (t) =>
 t.test(
   'M3: receive takes a record whose predecessor it knows, and answers duplicate, gap or rewound to all others',
   async (t) => {
-    const shard = new TrialShard(connection);
+    const shard = await TrialShard.founded(connection);
     const { keys } = shard;
     const record = (stamp: string, previous: string): LaneRecord => {
       const [source = '', n] = stamp.split('|');

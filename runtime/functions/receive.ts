@@ -8,7 +8,8 @@ export type ReceiveReply =
   | { readonly kind: 'taken' }
   | { readonly kind: 'source-rewound'; readonly last: string } // Taken, and an alarm: the source's server lost its tail.
   | { readonly kind: 'duplicate' }
-  | { readonly kind: 'gap'; readonly last: string }; // `token|n` from which the relay goes on, '' for the lane's beginning.
+  | { readonly kind: 'gap'; readonly last: string } // `token|n` from which the relay goes on, '' for the lane's beginning.
+  | { readonly kind: 'gone' }; // There is no inbox: not founded yet, or data were lost. Nothing was taken.
 
 export interface LaneRecord {
   readonly lane: string;
@@ -36,6 +37,8 @@ export function receive(keys: ShardKeys, record: LaneRecord, reading: string): C
           return { kind: 'duplicate' };
         case 'GAP':
           return { kind: 'gap', last: detail ?? '' };
+        case 'GONE':
+          return { kind: 'gone' };
         default:
           return unexpected('receive', word);
       }

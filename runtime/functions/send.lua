@@ -5,8 +5,20 @@
 --        2 what the dedupe record begins with: `reading digest `. The reading, in ms, is when it was accepted, for the age of its
 --        answer; nothing is decided by it. The digest is of the command
 --        3 `actor|message id`    4 body
--- Reply  'BAD what' (nothing is written) | 'ACCEPTED position' | {'DUPLICATE', answer or ''} | 'REUSED' | 'FULL actor' | 'FULL shard'     Cost O(1)
+-- Reply  'ACCEPTED position' | {'DUPLICATE', answer or ''} | 'REUSED'; or, with nothing written, 'FULL actor' | 'FULL shard' |
+--        'GONE' (there is no inbox: data were lost, and it is not made anew) | 'BAD what'     Cost O(1)
 local limits, per_actor, per_shard = '', 0, 0 -- As last told, and what that says: callers tell the same again and again.
+
+-- Nothing was accepted: what was counted and noted is taken back in the same call. A backlog of 0 and none are the same.
+local function take_back(keys, field, count)
+  redis.call('HDEL', keys[3], field)
+  redis.call('INCRBY', keys[2], '-1')
+  if count == 1 and redis.call('HEXISTS', keys[4], 'line') == 0 then
+    redis.call('HDEL', keys[4], 'open') -- No such actor: no key of it stays.
+  else
+    redis.call('HINCRBY', keys[4], 'open', '-1')
+  end
+end
 
 local function send(keys, args)
   if args[1] ~= limits then
@@ -25,17 +37,17 @@ local function send(keys, args)
 
   local count, total = redis.call('HINCRBY', keys[4], 'open', '1'), redis.call('INCRBY', keys[2], '1')
   if per_actor > 0 and (count > per_actor or total > per_shard) then
-    -- Nothing was accepted: what was counted and noted is taken back in the same call.
-    redis.call('HDEL', keys[3], field)
-    redis.call('INCRBY', keys[2], '-1')
-    if count == 1 and redis.call('HEXISTS', keys[4], 'line') == 0 then
-      redis.call('HDEL', keys[4], 'open') -- No such actor: no key of it stays.
-    else
-      redis.call('HINCRBY', keys[4], 'open', '-1')
-    end
+    take_back(keys, field, count)
     return count > per_actor and 'FULL actor' or 'FULL shard'
   end
-  return 'ACCEPTED ' .. string.sub(redis.call('XADD', keys[1], '0-*', 'h', record .. field, 'b', args[4]), 3)
+  -- Whether there is an inbox is asked by the write itself: EXISTS before the first write (C1) would cost every message one
+  -- command more in five, for what is always true but after a loss.
+  local id = redis.call('XADD', keys[1], 'NOMKSTREAM', '0-*', 'h', record .. field, 'b', args[4])
+  if not id then
+    take_back(keys, field, count)
+    return 'GONE'
+  end
+  return 'ACCEPTED ' .. string.sub(id, 3)
 end
 
 redis.register_function(named('send'), send)

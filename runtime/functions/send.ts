@@ -9,7 +9,8 @@ export type SendReply =
   | { readonly kind: 'accepted'; readonly position: number }
   | { readonly kind: 'duplicate'; readonly answer: string } // '' while it runs.
   | { readonly kind: 'key-reused' }
-  | { readonly kind: 'full' };
+  | { readonly kind: 'full' }
+  | { readonly kind: 'gone' }; // There is no inbox: data were lost. Nothing was accepted.
 
 export interface SendRequest {
   readonly actor: ActorId;
@@ -41,6 +42,8 @@ export function send(keys: ShardKeys, request: SendRequest): Call<SendReply> {
           return { kind: 'key-reused' };
         case 'FULL':
           return { kind: 'full' };
+        case 'GONE':
+          return { kind: 'gone' };
         case 'BAD':
           throw new OperatingError('bad-setting', `send: ${detail} of the mailbox are whole numbers`);
         default:

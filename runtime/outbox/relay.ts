@@ -41,6 +41,8 @@ interface Lane {
   sending: boolean;
   /** M3: a gap wider than what the outbox still holds. */
   stopped: boolean;
+  /** The target has no inbox to take it into. Tried again until there is one, and told once. */
+  gone: boolean;
   /** The receiver's last at the latest gap: the same one twice means that going on from it does not help. */
   reopenedAt: string | undefined;
 }
@@ -246,6 +248,7 @@ export class Relay {
   /** True while the lane can go on at once. */
   async #settle(lane: Lane, portion: readonly Queued[], replies: readonly ReceiveReply[]): Promise<boolean> {
     let gap = false;
+    let gone = false;
     let last = '';
     for (const [index, record] of portion.entries()) {
       const reply = replies[index] as ReceiveReply;
@@ -258,14 +261,26 @@ export class Relay {
       if (reply.kind === 'gap') {
         gap = true;
         last = reply.last;
+      } else if (reply.kind === 'gone') {
+        gone = true;
       } else {
         if (reply.kind !== 'duplicate') last = stampOf(record);
-        if (!gap) this.#settled(lane, record);
+        if (!gap && !gone) this.#settled(lane, record);
       }
     }
+    this.#note(lane, gone);
     if (gap) return await this.#reopen(lane, last);
+    if (gone) return false;
     lane.reopenedAt = undefined;
     return true;
+  }
+
+  /** M3: the record is kept, and the lane waits, while its target has lost its inbox or was never founded. */
+  #note(lane: Lane, gone: boolean): void {
+    if (gone === lane.gone) return;
+    lane.gone = gone;
+    if (gone) this.#scene.log.error({ lane: lane.name }, 'M3: the inbox of the target is gone; the lane waits for it');
+    else this.#scene.log.warn({ lane: lane.name }, 'M3: the inbox of the target is back; the lane goes on');
   }
 
   #settled(lane: Lane, record: Queued): void {
@@ -352,6 +367,7 @@ const newLane = (name: string): Lane => ({
   shortFrom: undefined,
   sending: false,
   stopped: false,
+  gone: false,
   reopenedAt: undefined,
 });
 

@@ -74,7 +74,7 @@ t.test(
     const trust = { clock: systemClock, durability: ONE, onCopies: (reached: boolean) => changes.push(reached) };
     const connection = await writerTo(t, master.url);
     const batch = trustedBatch({ ...trust, connection });
-    const keys = new TrialShard(raw).keys;
+    const { keys } = await TrialShard.founded(raw);
     const set = (value: string) => batch.run(durable(command(['SET', keys.backlog, value], String)));
     const get = () => batch.run(command(['GET', keys.backlog], String));
     const accept = (through = batch) => through.run(send(keys, trialCommand(A, 'm1')));

@@ -6,7 +6,7 @@
 //
 //   host      a worker's own namespace: shards, membership, assignment
 //   relay     a namespace that messages are carried into
-//   client    the api, the command line, and handlers that read: intake and reads, never an owner's write
+//   client    the api, the command line, and handlers that read: intake and reads, never an owner's write; may found a namespace
 //   lock      the lock masters: scripts on lock keys, nothing else (L2)
 //   operator  loads and drops the function library; no process needs it
 
@@ -42,7 +42,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
   host: {
     functions: [
       ...['begin', 'beat', 'claim', 'circuit', 'commit', 'finish', 'join', 'leave', 'meta', 'publish', 'release'],
-      ...['receive', 'resume', 'rights', 'trim', 'trying'],
+      ...['found', 'receive', 'resume', 'rights', 'trim', 'trying'],
     ],
     commands: [
       ...EVERY,
@@ -61,7 +61,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     written: (ns) => ['inbox', 'backlog', 'lanes:in', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
   },
   client: {
-    functions: ['limit', 'meta', 'publish', 'rights', 'send'],
+    functions: ['found', 'limit', 'meta', 'publish', 'rights', 'send'],
     commands: [
       ...EVERY,
       ...VERIFY,

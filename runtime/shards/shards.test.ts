@@ -421,6 +421,36 @@ t.test('L1: shards, hash and time scale are recorded at first start; another num
   await t.rejects(agreeConfig(admin, ns, { shards: 0, timeScale: 1 }), { code: 'bad-setting' });
 });
 
+t.test(
+  'M1: a first start makes every inbox before it records the namespace; one that ends in between does no harm',
+  async (t) => {
+    const ns = namespace('born');
+    const config = { shards: 1_200, timeScale: 1 }; // More than are made at once.
+    const inboxes = Array.from({ length: config.shards }, (_, shard) => shardKeys(ns, shard).inbox);
+    const made = (): Promise<number> => admin.redis.exists(...inboxes);
+    // The process ends at the very write that records the namespace.
+    const ending: Connection = {
+      ...admin,
+      call: (what, run) => (what === 'founding' ? Promise.reject(new Error('ended')) : admin.call(what, run)),
+    };
+    await t.rejects(agreeConfig(ending, ns, config), { message: 'ended' });
+    t.equal(await readConfig(admin, ns), undefined, 'nothing is recorded');
+    t.equal(await made(), config.shards, 'and the inboxes are there');
+    await admin.redis.del(...inboxes.slice(700)); // As if it had ended half-way.
+    await Promise.all([agreeConfig(admin, ns, config), agreeConfig(admin, ns, config), agreeConfig(admin, ns, config)]);
+    t.equal(await made(), config.shards, 'who starts next goes on, others at the same time');
+    for (const inbox of [inboxes[0], inboxes[1_199]]) {
+      t.same(await admin.redis.xinfo('GROUPS', inbox ?? ''), [], 'without a trace of how they were made');
+      t.equal(await admin.redis.xadd(inbox ?? '', 'NOMKSTREAM', '0-*', 'h', 'x'), '0-1', 'the first entry is 0-1');
+    }
+    await agreeConfig(admin, ns, config);
+    t.equal(await admin.redis.xlen(inboxes[0] ?? ''), 1, 'a later start leaves them as they are');
+    await admin.redis.del(inboxes[5] ?? '');
+    await agreeConfig(admin, ns, config);
+    t.equal(await made(), config.shards - 1, 'and makes none anew that was lost since');
+  },
+);
+
 const asker = { holder: 'here', gone: [] };
 
 t.test('L2: a lock of a process that is known to be gone is taken over, any other is waited for', async (t) => {

@@ -3,6 +3,7 @@
 import type { Call } from '../functions/call.ts';
 import { type ClaimReply, claim } from '../functions/claim.ts';
 import { type CommitReply, type CommitStep, commit, type Verdict } from '../functions/commit.ts';
+import { type FoundReply, found } from '../functions/found.ts';
 import { type SendRequest, send } from '../functions/send.ts';
 import { type ActorId, namespace, type Token, token, workerId } from '../ids.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -28,16 +29,31 @@ export class TrialShard {
   token: Token = token('');
   head = 0;
   below = 0;
+  #founding: Promise<FoundReply> | undefined;
+
+  /** With its inbox, for who sends without claiming. */
+  static async founded(connection: Connection): Promise<TrialShard> {
+    const shard = new TrialShard(connection);
+    await shard.found();
+    return shard;
+  }
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  /** Rejects where the shard is damaged. */
+  /** Makes the inbox, as the first start of a namespace does. Once: what is deleted later stays so. */
+  found(): Promise<FoundReply> {
+    this.#founding ??= this.#run(found(this.keys));
+    return this.#founding;
+  }
+
+  /** Founded before. Rejects where the shard is damaged. */
   async claim(
     more: { expected?: string; floor?: number; reading?: string; worker?: string; again?: boolean } = {},
   ): Promise<Exclude<ClaimReply, { kind: 'damaged' }>> {
     const { expected = this.token, floor = 0, reading = '', worker = 'trial.1', again = false } = more;
+    await this.found();
     const request = { expected, nonce: `n${++nonces}`, worker: workerId(worker), floor, reading, again };
     const reply = await this.#run(claim(this.keys, request));
     if (reply.kind === 'damaged') throw new Error(`damaged: ${reply.what}`);

@@ -3,6 +3,7 @@
 import type { Mutant } from './mutant.ts';
 
 const tests = ['runtime/functions/functions.test.ts'];
+const inboxTests = ['runtime/functions/inbox.test.ts'];
 const OWNS = "  if not owns(keys[1], args[1]) then return { 'FENCED' } end\n";
 
 /** Every function called as owner compares the token first. */
@@ -117,6 +118,60 @@ export const functionMutants: readonly Mutant[] = [
     find: '(count > per_actor or total > per_shard)',
     replace: '(count > per_actor)',
     tests,
+  },
+  {
+    name: 'send-makes-inbox',
+    law: 'M1',
+    why: 'an inbox that was lost is not made anew by the next message',
+    file: 'runtime/functions/send.lua',
+    find: "redis.call('XADD', keys[1], 'NOMKSTREAM', '0-*',",
+    replace: "redis.call('XADD', keys[1], '0-*',",
+    tests: inboxTests,
+  },
+  {
+    name: 'send-gone-kept',
+    law: 'M1',
+    why: 'what was noted of a message that finds no inbox is taken back',
+    file: 'runtime/functions/send.lua',
+    find: "    take_back(keys, field, count)\n    return 'GONE'\n",
+    replace: "    return 'GONE'\n",
+    tests: inboxTests,
+  },
+  {
+    name: 'receive-makes-inbox',
+    law: 'M3',
+    why: 'nor by a record of a lane',
+    file: 'runtime/functions/common.lua',
+    find: "redis.call('XADD', inbox, 'NOMKSTREAM', '0-*',",
+    replace: "redis.call('XADD', inbox, '0-*',",
+    tests: inboxTests,
+  },
+  {
+    name: 'receive-gone-gap',
+    law: 'M3',
+    why: 'a target that has lost its inbox does not ask for what it had, which would stop the lane',
+    file: 'runtime/functions/receive.lua',
+    find: "  if args[4] ~= last and redis.call('EXISTS', keys[1]) == 0 then return { 'GONE' } end\n",
+    replace: '',
+    tests: inboxTests,
+  },
+  {
+    name: 'claim-first-inbox',
+    law: 'L2',
+    why: 'nor by the first claim of a shard',
+    file: 'runtime/functions/claim.lua',
+    find: '  if last_given(keys[2]) < read then',
+    replace: '  if owner[4] and last_given(keys[2]) < read then',
+    tests: inboxTests,
+  },
+  {
+    name: 'commit-makes-inbox',
+    law: 'C1',
+    why: 'nor by a step that tells an actor of its own shard; none of it is done',
+    file: 'runtime/functions/commit.lua',
+    find: "  if call.own and redis.call('EXISTS', keys[INBOX]) == 0 then return 'DAMAGED inbox' end\n",
+    replace: '',
+    tests: inboxTests,
   },
   {
     name: 'trim-pending',

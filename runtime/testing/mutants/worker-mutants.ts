@@ -13,6 +13,25 @@ export const workerMutants: readonly Mutant[] = [
     tests: ['runtime/shards/shards.test.ts'],
   },
   {
+    name: 'recorded-before-inboxes',
+    law: 'M1',
+    why: 'where a configuration stands there are inboxes, so that one that is missing was lost',
+    file: 'runtime/shards/config.ts',
+    find: '    await makeInboxes(connection, namespace, config.shards, clock);\n    recorded = await recordFirst(connection, namespace, wanted, clock);\n',
+    replace:
+      '    recorded = await recordFirst(connection, namespace, wanted, clock);\n    await makeInboxes(connection, namespace, config.shards, clock);\n',
+    tests: ['runtime/shards/shards.test.ts'],
+  },
+  {
+    name: 'lane-gone-settled',
+    law: 'M3',
+    why: 'a record that found no inbox is kept, and the lane waits',
+    file: 'runtime/outbox/relay.ts',
+    find: '        gone = true;\n',
+    replace: '        gone = true;\n        this.#settled(lane, record);\n',
+    tests: ['runtime/worker.test.ts'],
+  },
+  {
     name: 'fenced-keeps-shard',
     law: 'L2',
     why: 'a fenced worker drops the shard with all it held, and claims anew only with lock and assignment',
