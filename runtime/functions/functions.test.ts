@@ -91,8 +91,7 @@ t.test('the library is loaded once, never replaced, and another one under its na
 
 t.test('no function of another library under our name is ever called: names end with the hash', async (t) => {
   const { source, hash } = await library();
-  t.ok(functionName('commit').endsWith(hash.slice(0, 8)));
-  t.same([functionName('commit'), 'emboss_floor_commit'].map(shortName), ['commit', '']);
+  t.same([functionName('commit').endsWith(hash.slice(0, 8)), shortName(functionName('commit'))], [true, 'commit']);
   const other = await startRedis();
   t.teardown(() => other.stop());
   const second = await connect('writer', other.url);
