@@ -11,6 +11,14 @@ export type Panel = Extract<TopLevelSpec, { hconcat: unknown }>['hconcat'][numbe
 
 /** Colour of text and of what needs no colour of its own. */
 export const INK = '#334155';
+/** Colour of grid lines. */
+export const PALE = '#eef2f7';
+
+/** An axis that is there to be read off: no line and no ticks of its own. */
+export const plainAxis = {
+  ...{ domain: false, ticks: false, gridColor: PALE, labelFontSize: 12, labelColor: INK },
+  ...{ titleColor: INK, titleFontWeight: 'normal' as const },
+};
 
 // A renderer that knows none of the names falls back to a serif face: the last one is what bare machines have.
 const FONT = 'Inter, Helvetica, Arial, DejaVu Sans, sans-serif';
@@ -28,6 +36,16 @@ export const titled = (width: number, text: string, subtitle: string) => ({
   color: '#0f172a',
   subtitlePadding: 8,
   offset: 20,
+});
+
+/** Over one of several panels. */
+export const panelTitle = (text: string) => ({
+  text,
+  anchor: 'start' as const,
+  fontSize: 13,
+  fontWeight: 600 as const,
+  color: INK,
+  offset: 10,
 });
 
 // Without a screen the renderer takes a letter for 0.8 of its size wide, and makes room for as much: lines keep to that.

@@ -3,16 +3,16 @@
 
 import { existsSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { type Client, connect } from './client.ts';
+import { type Client, connect, type ParkedView } from './client.ts';
 import { type ActorId, actorId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import type { Connection } from './redis/connection.ts';
 import { connect as connectRedis } from './redis/connector.ts';
 import { shardKeys } from './redis/keys.ts';
-import type { ShardLimits } from './shards/limits.ts';
 import { type CrashPoint, crashPoints } from './testing/crash-points.ts';
 import { type RedisServer, startRedis } from './testing/redis-server.ts';
 import { charts } from './testing/trial-chart.ts';
+import { quickLimits } from './testing/trial-space.ts';
 import { type WaitOptions, waitUntil } from './testing/waiting.ts';
 import { startWorkerProcess, type WorkerProcess, type WorkerProcessOptions } from './testing/worker-process.ts';
 import { type Host, host } from './worker.ts';
@@ -25,17 +25,6 @@ t.teardown(async () => {
   await server.stop();
 });
 
-const quick: Partial<ShardLimits> = {
-  leaseMs: 600,
-  renewMs: 150,
-  marginMs: 100,
-  heartbeatMs: 40,
-  suspectMs: 250,
-  deadMs: 500,
-  lockRetryMs: 20,
-  openRetryMs: 20,
-  identityMs: 100,
-};
 const SHARDS = 2;
 let spaces = 0;
 
@@ -65,7 +54,7 @@ class Space {
   }
 
   get #host() {
-    return { namespace: this.name, url: server.url, shards: SHARDS, limits: quick };
+    return { namespace: this.name, url: server.url, shards: SHARDS, limits: quickLimits };
   }
 
   /** A worker in a process of its own. */
@@ -119,6 +108,41 @@ class Space {
     await this.until('all is quiet', async () =>
       (await client.shardViews()).every(({ lag, effects, timers }) => lag === 0 && effects === 0 && timers === 0),
     );
+  }
+}
+
+/** A worker that is started again whenever it was killed. */
+class Mortal {
+  readonly #space: Space;
+  readonly #client: Client;
+  readonly #between: (deaths: number) => Promise<void>;
+  #worker: WorkerProcess;
+  deaths = 0;
+
+  /** `between` runs after each death. */
+  constructor(space: Space, client: Client, between = async (_deaths: number): Promise<void> => undefined) {
+    this.#space = space;
+    this.#client = client;
+    this.#between = between;
+    this.#worker = space.start('trial.1');
+  }
+
+  /** Dies until an actor is parked so. */
+  parks(isMeant: (parked: ParkedView) => boolean): Promise<ParkedView> {
+    const look = async (): Promise<ParkedView | undefined> => {
+      const told = await Promise.race([this.#worker.exited, this.#client.parked()]);
+      if (Array.isArray(told)) return (told as readonly ParkedView[]).find(isMeant);
+      if (told !== 'SIGKILL') throw new Error(`the worker ended with ${String(told)}`);
+      this.deaths += 1;
+      await this.#between(this.deaths);
+      this.#worker = this.#space.start('trial.1');
+      return undefined;
+    };
+    return this.#space.until('an actor is parked', look, { everyMs: 30 });
+  }
+
+  stop(): ReturnType<WorkerProcess['stop']> {
+    return this.#worker.stop();
   }
 }
 
@@ -341,39 +365,16 @@ t.test(
     await space.send(A, { type: 'KILL', id: 'now' }, 'm2');
     await space.send(A, { type: 'ADD', id: '2' }, 'm3');
     await space.send(neighbour, { type: 'ADD', id: '4' }, 'n4');
-    let deaths = 0;
-    let worker = space.start('trial.1');
-    const parked = await space.until(
-      'it is parked',
-      async () => {
-        const ended = await Promise.race([worker.exited, client.parked()]);
-        if (ended === 'SIGKILL') {
-          deaths += 1;
-          worker = space.start('trial.1');
-        }
-        return Array.isArray(ended) && ended.find(({ waiting }) => waiting === 2);
-      },
-      { everyMs: 30 },
-    );
+    const mortal = new Mortal(space, client);
+    const parked = await mortal.parks(({ waiting }) => waiting === 2);
     t.match(parked, { actor: A, cause: { event: 'KILL', error: { code: 'crashed' } } });
-    t.equal(deaths, 4, 'two in a batch, one that finds it, one that makes sure');
+    t.equal(mortal.deaths, 4, 'two in a batch, one that finds it, one that makes sure');
     await space.until('its neighbour is served', async () => (await space.seen(neighbour)).length === 4);
     // M5: a redrive survives its owner, but not a message that ends every owner.
     await client.redrive(A, 'operator');
-    const again = await space.until(
-      'it is given up',
-      async () => {
-        const ended = await Promise.race([worker.exited, client.parked()]);
-        if (ended === 'SIGKILL') {
-          deaths += 1;
-          worker = space.start('trial.1');
-        }
-        return deaths > 4 && Array.isArray(ended) && ended.find(({ mode }) => mode === 'parked');
-      },
-      { everyMs: 30 },
-    );
+    const again = await mortal.parks(({ mode }) => mode === 'parked' && mortal.deaths > 4);
     t.match(again, { actor: A, waiting: 2 });
-    t.equal(deaths, 7, 'the owner that redrove it, and two that went on');
+    t.equal(mortal.deaths, 7, 'the owner that redrove it, and two that went on');
     t.match(await client.ask({ actor: neighbour, event: { type: 'ADD', id: '5' }, messageId: 'n5' }), {
       answer: { kind: 'applied' },
     });
@@ -383,7 +384,7 @@ t.test(
       answer: { kind: 'applied' },
     });
     t.same(await space.seen(A), ['1', '3']);
-    t.equal(await worker.stop(), 0);
+    t.equal(await mortal.stop(), 0);
   },
 );
 
@@ -393,22 +394,12 @@ t.test('M5: a timer whose step ends the process is found out and parked, and its
   const neighbour = [...OTHERS].find((actor) => client.shardOf(actor) === client.shardOf(A)) as ActorId;
   await space.send(neighbour, { type: 'ADD', id: '1' }, 'n1');
   await space.send(A, { type: 'BOMB' }, 'm1');
-  let deaths = 0;
-  let worker = space.start('trial.1');
-  const parked = await space.until(
-    'it is parked',
-    async () => {
-      const ended = await Promise.race([worker.exited, client.parked()]);
-      if (ended === 'SIGKILL') {
-        deaths += 1;
-        // Its shard goes on between two deaths, and the timer is found out all the same.
-        await space.send(neighbour, { type: 'ADD', id: `d${deaths}` }, `d${deaths}`);
-        worker = space.start('trial.1');
-      }
-      return Array.isArray(ended) && ended[0];
-    },
-    { everyMs: 30 },
+  // Its shard goes on between two deaths, and the timer is found out all the same.
+  const mortal = new Mortal(space, client, (deaths) =>
+    space.send(neighbour, { type: 'ADD', id: `d${deaths}` }, `d${deaths}`),
   );
+  const parked = await mortal.parks(() => true);
+  const { deaths } = mortal;
   t.match(parked, { actor: A, mode: 'parked', cause: { error: { code: 'crashed' }, timer: { generation: String } } });
   t.ok(deaths <= 6, `${deaths} deaths: the one at arming, two in a batch, one that finds it, one that makes sure`);
   await space.until('its neighbour is served', async () => (await space.seen(neighbour)).length === deaths + 1);
@@ -416,7 +407,7 @@ t.test('M5: a timer whose step ends the process is found out and parked, and its
   await space.until('it goes on', async () => (await client.parked()).length === 0);
   t.match(await client.ask({ actor: A, event: { type: 'DISARM' }, messageId: 'm2' }), { answer: { kind: 'applied' } });
   t.equal(await space.value(A), 'open');
-  t.equal(await worker.stop(), 0);
+  t.equal(await mortal.stop(), 0);
 });
 
 t.test(

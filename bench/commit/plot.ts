@@ -1,7 +1,7 @@
 // The picture of the commit bench: product beside floor, by number of clients. SVG for people, PNG for pages that cannot.
 
 import type { Small, Summary } from '../commit.ts';
-import { INK, type Panel, type Picture, save } from '../picture.ts';
+import { INK, PALE, type Panel, type Picture, save } from '../picture.ts';
 
 const EMBOSS = 'Emboss, every law switched on';
 const FLOOR = 'floor: the same chart and snapshot, no guard';
@@ -71,7 +71,7 @@ const rates: Panel = {
       field: 'rate',
       type: 'quantitative',
       title: 'transitions per second',
-      axis: { gridColor: '#eef2f7', domain: false, ticks: false },
+      axis: { gridColor: PALE, domain: false, ticks: false },
     },
   },
   layer: [

@@ -3,7 +3,7 @@
 // Ours is told apart by position and weight of type as well as by colour; shades are of one hue and every cell says its
 // number, so that nothing rests on telling colours apart.
 
-import { INK, type Panel, type Picture, save, titled } from '../picture.ts';
+import { INK, type Panel, type Picture, panelTitle, plainAxis, save, titled } from '../picture.ts';
 import { OURS } from './bounded.ts';
 import { changeOf, type Findings, SHARDS, WEIGHTS } from './findings.ts';
 import type { Weights } from './histories.ts';
@@ -11,7 +11,6 @@ import type { MeanAndWorst, Row } from './survey.ts';
 
 const TEAL = '#0f766e';
 const GREY = '#94a3b8';
-const PALE = '#eef2f7';
 const AT_A_GLANCE = { shards: 64, workers: 8 };
 const POSSIBLE = 'best possible';
 
@@ -32,14 +31,6 @@ const names = ({ rows }: Findings): readonly string[] => {
   const all = [...new Set(rows.map(({ contender }) => contender))];
   return [OURS, ...all.filter((name) => name !== OURS)];
 };
-const panelTitle = (text: string) => ({
-  text,
-  anchor: 'start' as const,
-  fontSize: 13,
-  fontWeight: 600 as const,
-  color: INK,
-  offset: 10,
-});
 
 /** Contenders down the side, ours in bold. */
 const down = (domain: readonly string[], labels = true) => ({
@@ -107,17 +98,7 @@ function dots(
     field,
     type: 'quantitative' as const,
     scale: { type, domain, nice: false },
-    axis: axis
-      ? {
-          title: null,
-          gridColor: PALE,
-          domain: false,
-          ticks: false,
-          labelFontSize: 12,
-          labelColor: INK,
-          values: [1, 2, 3, 4, 5, 6, 8, 10, 16, 32, 64],
-        }
-      : null,
+    axis: axis ? { ...plainAxis, title: null, values: [1, 2, 3, 4, 5, 6, 8, 10, 16, 32, 64] } : null,
   });
   const color = { condition: { test: `datum.contender == '${OURS}'`, value: TEAL }, value: GREY };
   const y = down(names(findings), labels);
@@ -257,15 +238,7 @@ function heat(
       type: 'nominal' as const,
       sort: null,
       title: 'workers',
-      axis: {
-        labelAngle: 0,
-        ticks: false,
-        domain: false,
-        labelFontSize: 12,
-        labelColor: INK,
-        titleColor: INK,
-        titleFontWeight: 'normal' as const,
-      },
+      axis: { ...plainAxis, labelAngle: 0 },
     },
   };
   return {
@@ -317,15 +290,7 @@ function cost(findings: Findings): Picture {
       field,
       type: 'quantitative' as const,
       scale: { type: 'log' as const, domain: [Math.min(...all) / 1.5, Math.max(...all) * 2.5], nice: false },
-      axis: {
-        title: null,
-        gridColor: PALE,
-        domain: false,
-        ticks: false,
-        labelFontSize: 12,
-        labelColor: INK,
-        values: [1, 10, 100, 1_000, 10_000, 100_000],
-      },
+      axis: { ...plainAxis, title: null, values: [1, 10, 100, 1_000, 10_000, 100_000] },
     };
     const y = down(names(findings), labels);
     const yOffset = { field: 'workers', type: 'nominal' as const, sort: null };

@@ -1,9 +1,8 @@
 // The live pictures of shard balance: how long shards are without an answer, and what the whole service feels of it.
 
-import { INK, type Panel, type Picture, save, titled } from '../picture.ts';
+import { INK, type Panel, type Picture, panelTitle, plainAxis, save, titled } from '../picture.ts';
 import { BIN_MS, type Dip, type Findings, type Spread } from './findings.ts';
 
-const PALE = '#eef2f7';
 const COLORS = ['#b91c1c', '#0f766e', '#1d4ed8'];
 const DASHES = [
   [1, 0],
@@ -21,10 +20,7 @@ export const pictures = (findings: Findings): Readonly<Record<string, Picture>> 
   'shard-balance-dip': dips(findings),
 });
 
-const plainAxis = {
-  ...{ domain: false, ticks: false, gridColor: PALE, labelFontSize: 12, labelColor: INK },
-  ...{ titleColor: INK, titleFontWeight: 'normal' as const, titleFontSize: 12.5 },
-};
+const axisOf = (title: string | null) => ({ ...plainAxis, titleFontSize: 12.5, title });
 const METHOD = 'two workers, 64 shards, steady load on every shard, defaults, one machine';
 
 // --- How long a shard is without an answer ---------------------------------------------------------------------------
@@ -65,15 +61,14 @@ function times({ kills, SIGKILL, SIGTERM, moved }: Findings): Picture {
         type: 'quantitative',
         scale: { type: 'log', domain: [20, 3_000], nice: false, clamp: true },
         axis: {
-          ...plainAxis,
-          title: 'milliseconds, logarithmic',
+          ...axisOf('milliseconds, logarithmic'),
           values: [20, 50, 100, 200, 500, 1_000, 2_000, 3_000],
         },
       },
       y: {
         field: 'percent',
         type: 'quantitative',
-        axis: { ...plainAxis, title: '% of the shards that have answered again' },
+        axis: axisOf('% of the shards that have answered again'),
       },
       color: { ...byKind, scale: { domain, range: COLORS } },
       strokeDash: { ...byKind, scale: { domain, range: DASHES } },
@@ -110,16 +105,16 @@ function dip(title: string, { fromMs, median, least }: Dip, color: string, most:
     field: 'ms',
     type: 'quantitative' as const,
     scale: { nice: false },
-    axis: { ...plainAxis, title: 'ms', grid: false, tickCount: 6 },
+    axis: { ...axisOf('ms'), grid: false, tickCount: 6 },
   };
   const y = (field: string) => ({
     field,
     type: 'quantitative' as const,
     scale: { domain: [0, most], nice: false },
-    axis: labels ? { ...plainAxis, title: 'answers per second' } : { ...plainAxis, title: null, labels: false },
+    axis: labels ? axisOf('answers per second') : { ...axisOf(null), labels: false },
   });
   return {
-    title: { text: title, anchor: 'start', fontSize: 13, fontWeight: 600, color: INK, offset: 10 },
+    title: panelTitle(title),
     width: 330,
     height: 260,
     data: { values },

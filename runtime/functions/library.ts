@@ -28,6 +28,9 @@ export interface Library {
  */
 export const functionName = (name: string): string => `${libraryName}_${name}_${suffixOf(assembled().hash)}`;
 
+/** The name of a function in its source, such as `commit`, out of its full name under any version; '' for another's function. */
+export const shortName = (full: string): string => /^emboss_v\d+_(.+)_[0-9a-f]+$/.exec(full)?.[1] ?? '';
+
 let known: Library | undefined;
 
 /** Reads and joins the sources: common first, the others by name. Once per process. */

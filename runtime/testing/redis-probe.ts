@@ -5,8 +5,9 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { systemClock } from '../clock.ts';
 import { rangesOf } from '../redis/slot-map.ts';
 import { type Address, redisTarget, type Target, textOf } from '../redis/target.ts';
+import { encoded, type Reply, repliesIn } from './resp.ts';
 
-export type RedisReply = string | number | null | readonly RedisReply[];
+export type RedisReply = Reply;
 
 /** A server that can be asked. */
 export interface RedisPlace {
@@ -101,13 +102,13 @@ function askAt(options: Login, command: readonly string[], timeoutMs: number): P
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
       try {
-        const replies = readReplies(received, commands.length);
+        const replies = repliesIn(received, commands.length, { encoding: 'utf8', onError: thrown });
         if (replies !== undefined) end(undefined, replies.at(-1));
       } catch (error) {
-        end(error as Error); // readReplies throws Errors only.
+        end(error as Error); // It throws Errors only.
       }
     });
-    socket.write(commands.map(encode).join(''));
+    socket.write(commands.map((words) => encoded(words, 'utf8')).join(''));
   });
 }
 
@@ -130,58 +131,6 @@ function open({ path, host, port, username, password, db, tls }: Login): { socke
   return { socket: tls === undefined ? connect(place) : connectTls({ ...tls, ...place }), login };
 }
 
-const encode = (command: readonly string[]): string =>
-  `*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join('')}`;
-
-/** The first `count` replies, or undefined while some are still under way. An error reply is thrown. */
-function readReplies(buffer: Buffer, count: number): RedisReply[] | undefined {
-  const replies: RedisReply[] = [];
-  let offset = 0;
-  while (replies.length < count) {
-    const read = readReply(buffer, offset);
-    if (read === undefined) return undefined;
-    replies.push(read.reply);
-    offset = read.end;
-  }
-  return replies;
-}
-
-function readReply(buffer: Buffer, start: number): { reply: RedisReply; end: number } | undefined {
-  const lineEnd = buffer.indexOf('\r\n', start);
-  if (lineEnd < 0) return undefined;
-  const line = buffer.toString('utf8', start + 1, lineEnd);
-  const end = lineEnd + 2;
-  switch (String.fromCharCode(buffer[start] ?? 0)) {
-    case '+':
-      return { reply: line, end };
-    case ':':
-      return { reply: Number(line), end };
-    case '-':
-      throw new Error(`Redis: ${line}`);
-    case '$':
-      return readBulk(buffer, end, Number(line));
-    case '*':
-      return readArray(buffer, end, Number(line));
-    default:
-      throw new Error('this is not a Redis server: its answer does not follow the protocol');
-  }
-}
-
-function readBulk(buffer: Buffer, start: number, length: number): { reply: RedisReply; end: number } | undefined {
-  if (length < 0) return { reply: null, end: start };
-  if (buffer.length < start + length + 2) return undefined;
-  return { reply: buffer.toString('utf8', start, start + length), end: start + length + 2 };
-}
-
-function readArray(buffer: Buffer, start: number, length: number): { reply: RedisReply; end: number } | undefined {
-  if (length < 0) return { reply: null, end: start };
-  const reply: RedisReply[] = [];
-  let end = start;
-  for (let index = 0; index < length; index++) {
-    const read = readReply(buffer, end);
-    if (read === undefined) return undefined;
-    reply.push(read.reply);
-    end = read.end;
-  }
-  return { reply, end };
-}
+const thrown = (words: string): never => {
+  throw new Error(`Redis: ${words}`);
+};

@@ -170,6 +170,14 @@ const given =
 const operations = (...more: readonly Operation[]): Forge => given({ history: [...history, ...more] });
 const watched = (...sights: readonly Sight[]): Forge =>
   given({ subscribers: [{ ...watcher, caughtUp: false, sights }] });
+/** Positions with their tokens as a reader of the journal was told them, or `rewound` to one. */
+const readAs = (...told: readonly (readonly [position: number, token: string])[]): Forge => {
+  const entries = told.map(([position, token]) => ({
+    ...{ shard: 0, position, token, kind: token === 'rewound' ? ('rewound' as const) : ('moved' as const) },
+  }));
+  return given({ subscribers: [{ ...watcher, journals: { namespace: 'n', entries } }] });
+};
+const firstFour = [1, 2, 3, 4].map((position) => [position, '1:aa'] as const);
 const followed = (...sights: readonly Sight[]): Forge => given({ subscribers: [{ ...customer, sights }] });
 const rows = (...more: readonly Partial<LedgerAct>[]): Forge =>
   given({ ledger: more.map((one) => ({ name: 'post', key: KEY, actor: A, ...one })) });
@@ -314,6 +322,20 @@ const forgeries: readonly (readonly [what: string, InvariantId, RegExp, Forge])[
     /up to version 2, and the journal goes on to 3/,
     followed(resumed(0), told(1), told(2)),
   ],
+  ['a position left out', 'I5', /position 4 after 2/, readAs([1, '1:aa'], [2, '1:aa'], [4, '1:aa'])],
+  [
+    'what was undone and is another entry by now',
+    'I5',
+    /position 5 under 1:zz, the journal has 2:bb, and no rewind/,
+    readAs(...firstFour, [5, '1:zz'], [6, '2:bb'], [7, '2:bb'], [8, '2:bb']),
+  ],
+  [
+    'an end of a journal that was not read',
+    'I5',
+    /up to position 7, and the journal goes on to 8/,
+    readAs(...firstFour, [5, '2:bb'], [6, '2:bb'], [7, '2:bb']),
+  ],
+  ['what stays unread behind a rewind', 'I5', /position 8 after 6/, readAs([9, '1:zz'], [6, 'rewound'], [8, '2:bb'])],
   ['a rewind out of the blue', 'I5', /1 times of a rewind/, watched(told(1), { kind: 'rewound' })],
   ['an entry of a deposed owner', 'I6', /position 6 bears token 1:aa while 2:bb/, entry(6, { token: '1:aa' })],
   ['a claim that goes back', 'I6', /claimed with 1:cc after counter 1/, entry(5, { token: '1:cc' })],

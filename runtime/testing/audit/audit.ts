@@ -11,14 +11,14 @@ import { charts } from '../../statechart/charts.ts';
 import { answeredEntries, checkAcknowledged } from './acknowledged.ts';
 import { checkLeftovers, checkReadings } from './baseline.ts';
 import { checkLedger, checkStarts, startedKeys } from './effects.ts';
-import type { ChartOf, Evidence, NamespaceEvidence } from './evidence.ts';
+import type { ChartOf, Evidence, NamespaceEvidence, SubscriberLog } from './evidence.ts';
 import { Findings, type InvariantReport, type Violation } from './findings.ts';
 import { checkShard, entriesByActor } from './journals.ts';
 import { checkLinearity } from './linearity.ts';
 import { Losses, type LossReport } from './losses.ts';
 import { versions } from './models.ts';
 import { readNamespace } from './reading.ts';
-import { checkSubscriber, tellable } from './subscribers.ts';
+import { checkReader, checkSubscriber, type Tellable, tellable } from './subscribers.ts';
 
 /** What is audited: the namespaces of these clients, and whatever else there is to hold against them. */
 export interface AuditSources extends Omit<Evidence, 'namespaces' | 'chartOf'> {
@@ -105,12 +105,28 @@ export function checkInto(evidence: Evidence, findings: Findings): LossReport {
   checkStarts(entries, findings);
   if (ledger !== undefined) checkLedger(ledger, answered.isWhole ? startedKeys(entries) : undefined, losses, findings);
 
-  const told = tellable(subscribers.length === 0 ? new Map() : entriesByActor(entries));
-  for (const log of subscribers) checkSubscriber(log, told, losses, findings);
+  checkSubscribers(subscribers, namespaces, losses, findings);
 
   checkLeftovers(namespaces, evidence.quiet === true, allowances, findings);
   if (before !== undefined && after !== undefined) checkReadings(before, after, allowances, findings);
   return losses.report;
+}
+
+function checkSubscribers(
+  logs: readonly SubscriberLog[],
+  namespaces: readonly NamespaceEvidence[],
+  losses: Losses,
+  findings: Findings,
+): void {
+  const toldBy = (some: readonly NamespaceEvidence[]): Tellable =>
+    tellable(entriesByActor(some.flatMap(({ shards }) => shards).flatMap(({ entries }) => entries)));
+  const all = logs.length === 0 ? undefined : toldBy(namespaces);
+  for (const log of logs) {
+    const followed = namespaces.filter(({ namespace }) => namespace === log.journals?.namespace);
+    const told = log.journals === undefined ? all : toldBy(followed);
+    if (told !== undefined) checkSubscriber(log, told, losses, findings);
+    for (const one of followed) checkReader(log, one, findings);
+  }
 }
 
 export function countsOf(namespaces: readonly NamespaceEvidence[]): AuditCounts {

@@ -44,7 +44,12 @@ export interface SubscriberLog {
   readonly everything?: boolean | undefined;
   /** It was connected to the end and all was quiet: whatever the journals have, it must have been told. */
   readonly caughtUp?: boolean | undefined;
+  /** Of one that follows the journals of a namespace: all it was told, which is then held against them entry by entry. */
+  readonly journals?: { readonly namespace: string; readonly entries: readonly ReadEntry[] } | undefined;
 }
+
+/** An entry as a reader was told it. `rewound`: its position was gone, and what follows comes behind this one (P2). */
+export type ReadEntry = Pick<JournalEntry, 'shard' | 'position' | 'token' | 'kind'>;
 
 export type Sight =
   /** It subscribes or comes back: it has everything up to `after` and wants what follows. */

@@ -1,7 +1,7 @@
 // I5: what a subscriber was told, against what the journals have: each version once, in order, also across its resumes.
 
 import type { JournalEntry } from '../../messages.ts';
-import type { Sight, SubscriberLog } from './evidence.ts';
+import type { NamespaceEvidence, ReadEntry, ShardEvidence, Sight, SubscriberLog } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import type { Losses } from './losses.ts';
 
@@ -89,4 +89,35 @@ function checkCaughtUp(
     if (known !== undefined && known < last)
       broken(actor, `was told up to version ${known}, and the journal goes on to ${last}`);
   }
+}
+
+/**
+ * What a reader of journals holds in the end is what they have: since it was last told of a rewind, each position once, in
+ * order, and under the token that the journal gives it. This holds over declared losses, too: what was undone must be told.
+ */
+export function checkReader(log: SubscriberLog, { namespace, shards }: NamespaceEvidence, findings: Findings): void {
+  for (const shard of shards) {
+    const told = (log.journals?.entries ?? []).filter((entry) => entry.shard === shard.shard);
+    const words = readerFault(told, shard, log.caughtUp === true);
+    findings.looked('I5', told.length);
+    if (words !== undefined) findings.violated('I5', `${log.name}: ${namespace} shard ${shard.shard}`, words);
+  }
+}
+
+/** The first thing that is wrong, in words. */
+function readerFault(told: readonly ReadEntry[], { entries }: ShardEvidence, caughtUp: boolean): string | undefined {
+  const from = told.findLastIndex(({ kind }) => kind === 'rewound');
+  const held = told.slice(from + 1);
+  const tokens = new Map(entries.map(({ position, token }) => [position, token]));
+  const begins = entries[0]?.position ?? 1;
+  let last = from < 0 ? (held[0]?.position ?? 1) - 1 : (told[from]?.position ?? 0);
+  for (const { position, token } of held) {
+    if (position !== last + 1) return `was told position ${position} after ${last}`;
+    last = position;
+    const kept = tokens.get(position);
+    if (kept !== token && position >= begins)
+      return `was told position ${position} under ${token}, the journal has ${kept ?? 'none'}, and no rewind was told`;
+  }
+  const end = entries.at(-1)?.position ?? 0;
+  return caughtUp && last < end ? `was told up to position ${last}, and the journal goes on to ${end}` : undefined;
 }

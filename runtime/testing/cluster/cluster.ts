@@ -214,6 +214,17 @@ export class Cluster {
     );
   }
 
+  /** Shards of its namespace that a worker owns now, as everybody can read. */
+  async shardsOf(id: string): Promise<readonly number[]> {
+    const views = await this.client(this.worker(id).namespace).shardViews();
+    return views.filter(({ owner }) => owner === id).map(({ shard }) => shard);
+  }
+
+  /** Replies *fenced* to all workers that are of the cluster now. */
+  get fenced(): number {
+    return this.workers.reduce((sum, { fenced }) => sum + fenced, 0);
+  }
+
   /** Waits until nothing is on its way: no message, effect, outbox record, nor a timer that is due within 2 s. */
   async settled(options: WaitOptions = {}): Promise<void> {
     const clients = this.namespaces.map((name) => this.client(name));

@@ -5,9 +5,11 @@
 
 import { connect, type Socket } from 'node:net';
 import { ReplyError } from 'ioredis';
+import { encoded, type Reply as ReplyOf, repliesIn, type Word } from '../resp.ts';
 
-export type Word = string | number | Buffer;
-export type Reply = string | number | null | Error | readonly Reply[];
+export type { Word } from '../resp.ts';
+/** An error reply is a value here: the simulation hands it on. */
+export type Reply = ReplyOf<Error>;
 
 export interface Executed {
   readonly replies: readonly Reply[];
@@ -71,13 +73,9 @@ export class Executor {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     const waiting = this.#waiting;
     if (waiting === undefined) return;
-    const parser = new Parser(this.#received, this.#encoding);
-    const replies: Reply[] = [];
-    while (replies.length < waiting.count) {
-      const reply = parser.next();
-      if (reply === undefined) return;
-      replies.push(reply);
-    }
+    const reading = { encoding: this.#encoding, onError: replyError };
+    const replies = repliesIn(this.#received, waiting.count, reading);
+    if (replies === undefined) return;
     const bytes = this.#received;
     this.#received = Buffer.alloc(0);
     this.#waiting = undefined;
@@ -85,63 +83,5 @@ export class Executor {
   }
 }
 
-function encoded(words: readonly Word[], encoding: BufferEncoding): string {
-  let text = `*${words.length}\r\n`;
-  for (const word of words) {
-    const part = String(word);
-    text += `$${Buffer.byteLength(part, encoding)}\r\n${part}\r\n`;
-  }
-  return text;
-}
-
-/** RESP2 over a buffer that may end in the middle of a reply. */
-class Parser {
-  readonly #buffer: Buffer;
-  readonly #encoding: BufferEncoding;
-  #at = 0;
-
-  constructor(buffer: Buffer, encoding: BufferEncoding) {
-    this.#buffer = buffer;
-    this.#encoding = encoding;
-  }
-
-  /** The next reply; undefined where it is not all there. */
-  next(): Reply | undefined {
-    const end = this.#buffer.indexOf('\r\n', this.#at);
-    if (end < 0) return undefined;
-    const kind = this.#buffer[this.#at];
-    const line = this.#buffer.toString('latin1', this.#at + 1, end);
-    this.#at = end + 2;
-    switch (kind) {
-      case 0x2b: // +
-        return line;
-      case 0x3a: // :
-        return Number(line);
-      case 0x2d: // -
-        return new (ReplyError as unknown as new (text: string) => Error)(line); // Declared as any by ioredis.
-      case 0x24: // $
-        return this.#bulk(Number(line));
-      default: // *
-        return this.#list(Number(line));
-    }
-  }
-
-  #bulk(length: number): Reply | undefined {
-    if (length < 0) return null;
-    const start = this.#at;
-    if (this.#buffer.length < start + length + 2) return undefined;
-    this.#at = start + length + 2;
-    return this.#buffer.toString(this.#encoding, start, start + length);
-  }
-
-  #list(length: number): Reply | undefined {
-    if (length < 0) return null;
-    const list: Reply[] = [];
-    for (let i = 0; i < length; i += 1) {
-      const reply = this.next();
-      if (reply === undefined) return undefined;
-      list.push(reply);
-    }
-    return list;
-  }
-}
+/** As the product's client library gives it. Declared as any by ioredis. */
+const replyError = (words: string): Error => new (ReplyError as unknown as new (text: string) => Error)(words);

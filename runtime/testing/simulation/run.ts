@@ -6,6 +6,8 @@ import { namespace } from '../../ids.ts';
 import type { ShardLimits } from '../../shards/limits.ts';
 import { type AuditReport, chartsOf, check, gather } from '../audit/audit.ts';
 import type { HistoryModel } from '../audit/evidence.ts';
+import type { InvariantReport } from '../audit/findings.ts';
+import type { History } from '../audit/history.ts';
 import { historyModels } from '../audit/models.ts';
 import { trialChart } from '../trial-chart.ts';
 import { Cluster, type Site } from './cluster.ts';
@@ -43,6 +45,10 @@ export interface RunResult {
   readonly faults: Readonly<Record<string, number>>;
   /** How often functions answered which word. */
   readonly answers: Readonly<Record<string, number>>;
+  /** What clients' commands came to, by outcome. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** What the audit looked at; empty where it could not read. */
+  readonly invariants: readonly InvariantReport[];
   /** What should never be; empty for a clean run. */
   readonly violations: readonly string[];
 }
@@ -172,6 +178,8 @@ class Run implements Subject {
       entries: report?.counts.entries ?? 0,
       faults: Object.fromEntries(this.#faults.done),
       answers: Object.fromEntries(this.#servers.flatMap(({ heard }) => [...heard])),
+      outcomes: outcomesOf(this.#workload.history),
+      invariants: report?.invariants ?? [],
       violations: this.#violations,
     };
   }
@@ -362,6 +370,13 @@ class Run implements Subject {
     for (const slot of this.#cluster.slots) slot.process?.end();
     for (const process of this.#workload.processes) process.end();
   }
+}
+
+function outcomesOf(history: History): Readonly<Record<string, number>> {
+  const outcomes: Record<string, number> = {};
+  for (const { kind, outcome } of history)
+    if (kind === 'command') outcomes[outcome.kind] = (outcomes[outcome.kind] ?? 0) + 1;
+  return outcomes;
 }
 
 const nameOf = ({ actor = '', messageId = '' }: { readonly actor?: string; readonly messageId?: string }): string =>

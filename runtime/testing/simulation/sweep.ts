@@ -28,8 +28,7 @@ async function attempt(stage: Stage, options: RunOptions): Promise<RunResult> {
     return {
       seed: options.seed,
       ...nothing,
-      faults: {},
-      answers: {},
+      ...{ faults: {}, answers: {}, outcomes: {}, invariants: [] },
       violations: [`the simulation failed: ${String(error)}`],
     };
   }
@@ -64,6 +63,9 @@ export class Tally {
   virtualMs = 0;
   readonly faults = new Map<string, number>();
   readonly answers = new Map<string, number>();
+  readonly outcomes = new Map<string, number>();
+  /** Per invariant how much was looked at, in all runs. */
+  readonly checked = new Map<string, number>();
   readonly failed: RunResult[] = [];
 
   add(result: RunResult): void {
@@ -72,10 +74,10 @@ export class Tally {
     this.operations += result.operations;
     this.entries += result.entries;
     this.virtualMs += result.virtualMs;
-    for (const [name, count] of Object.entries(result.faults))
-      this.faults.set(name, (this.faults.get(name) ?? 0) + count);
-    for (const [name, count] of Object.entries(result.answers))
-      this.answers.set(name, (this.answers.get(name) ?? 0) + count);
+    addTo(this.faults, result.faults);
+    addTo(this.answers, result.answers);
+    addTo(this.outcomes, result.outcomes);
+    addTo(this.checked, Object.fromEntries(result.invariants.map(({ id, checked }) => [id, checked])));
     if (result.violations.length > 0) this.failed.push(result);
   }
 
@@ -83,8 +85,13 @@ export class Tally {
   report() {
     const { seeds, steps, operations, entries, virtualMs, failed } = this;
     const [faults, answers] = [sorted(this.faults), sorted(this.answers)];
-    return { seeds, steps, operations, entries, virtualMs, faults, answers, failed };
+    const [outcomes, checked] = [sorted(this.outcomes), sorted(this.checked)];
+    return { seeds, steps, operations, entries, virtualMs, faults, answers, outcomes, checked, failed };
   }
+}
+
+function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + count);
 }
 
 const sorted = (counts: ReadonlyMap<string, number>): Readonly<Record<string, number>> =>

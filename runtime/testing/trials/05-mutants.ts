@@ -13,7 +13,7 @@ import { mutants } from '../mutants/mutants.ts';
 import { ProjectCopy, projectRoot } from '../mutants/project-copy.ts';
 import { deposedOwner } from './deposed-owner.ts';
 import type { Stage } from './stage.ts';
-import type { InvariantId, Trial, TrialReport } from './trial.ts';
+import { INVARIANTS, type InvariantId, type Trial, type TrialReport } from './trial.ts';
 
 const SEEDS_MAX = 5; // Of one mutant; the first should do.
 const RUN_MS_MAX = 180_000;
@@ -85,6 +85,8 @@ export const mutantCheck: Trial = {
     const control = await playedBy(stage, projectRoot, stage.seed);
     stage.expect(control.verdict === 'held', `the build as it is: ${control.verdict}: ${control.reasons.join('; ')}`);
     stage.measure('the build as it is', violated(control).length, 'violated invariants');
+    stage.tell(control.counts);
+    for (const id of INVARIANTS) stage.invariants.set(id, control.invariants[id]);
     const copy = new ProjectCopy();
     stage.atEnd(async () => copy.remove());
     for (const one of unguarded) {

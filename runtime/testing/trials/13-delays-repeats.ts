@@ -36,6 +36,8 @@ export const delaysRepeats: Trial = {
       rules.reduce((sum, { hits }) => sum + hits, 0),
       'requests',
     );
+    const idle = rules.filter(({ hits }) => hits === 0).length;
+    stage.expect(idle === 0, `${idle} of ${rules.length} rules met nothing`);
     stage.measureSpread('time to an answer at the first try', latencies, 'ms');
   },
 };

@@ -62,7 +62,7 @@ async function splitting(stage: Stage, durability: Mode): Promise<void> {
   await apart.start();
   await cluster.owned();
   await stage.load(cluster, { name: 'majority' });
-  const own = await actorsOf(cluster, apart.id);
+  const own = await actorsOwnedBy(cluster, apart.id);
   // The old master answers reads until it is told that it is none: they are counted below, and no history is made of them.
   const minority = { name: 'minority', url: door.url, clients: MINORITY, among: own, reads: false };
   const { subscriber } = await stage.load(cluster, { ...minority, subscriberResumes: false });
@@ -82,7 +82,7 @@ async function splitting(stage: Stage, durability: Mode): Promise<void> {
   const healedAt = stage.recorder.now();
   sides.join();
   line.heal();
-  await together(stage, cluster, apart.id, sides);
+  await reunited(stage, cluster, apart.id, sides);
   stage.say(`${durability}: everybody is at the new master`);
 
   const sinceMs = durability === 'memory' ? WINDOW_MS + BEHIND_MS : 0;
@@ -146,16 +146,14 @@ const promoted = (cluster: Cluster, { sentinel, replica }: Sides): Promise<boole
   });
 
 /** Resolves when the old master, the minority's clients and its worker are with the new master. */
-async function together(stage: Stage, cluster: Cluster, worker: string, { master, replica }: Sides): Promise<void> {
+async function reunited(stage: Stage, cluster: Cluster, worker: string, { master, replica }: Sides): Promise<void> {
   await cluster.until('the old master follows the new one', () => follows(master, replica), {
     deadlineMs: FAILOVER_MS_MAX,
   });
   const heard = answersOf(stage, 'minority').length;
   await cluster.until('the minority is answered again', () => answersOf(stage, 'minority').length > heard + 10);
   await cluster.owned();
-  await cluster.until(`${worker} owns shards`, async () =>
-    (await cluster.client().shardViews()).some(({ owner }) => owner === worker),
-  );
+  await cluster.until(`${worker} owns shards`, async () => (await cluster.shardsOf(worker)).length > 0);
 }
 
 const follows = async (one: RedisServer, other: RedisServer): Promise<boolean> =>
@@ -164,9 +162,9 @@ const follows = async (one: RedisServer, other: RedisServer): Promise<boolean> =
   );
 
 /** Actors of the worker's shards: the others' stand still where the others are away. */
-async function actorsOf(cluster: Cluster, worker: string): Promise<readonly ActorId[]> {
+async function actorsOwnedBy(cluster: Cluster, worker: string): Promise<readonly ActorId[]> {
   const client = cluster.client();
-  const own = new Set((await client.shardViews()).filter(({ owner }) => owner === worker).map(({ shard }) => shard));
+  const own = new Set(await cluster.shardsOf(worker));
   const actors = Array.from({ length: ACTORS }, (_, i) => actorId(`one.c${i}`)); // As load.ts names them.
   return actors.filter((actor) => own.has(client.shardOf(actor)));
 }

@@ -31,7 +31,7 @@ export const functionLibrary: Trial = {
       stage.say(`round ${round} of ${rounds}: flushed, and back after ${Math.round(back.at(-1) ?? 0)} ms`);
     }
     const loads = (await loadsOf(cluster)) - before;
-    const wrong = await replaced(stage, cluster, started);
+    const wrong = await underAnother(stage, cluster, started);
     const report = await stage.finish(cluster);
     stage.measure('libraries loaded after a flush, by all workers', loads / rounds, 'loads per flush');
     stage.measure('commits under another version', wrong, 'commits');
@@ -52,7 +52,7 @@ async function flushed(cluster: Cluster, { load }: StageLoad): Promise<number> {
 }
 
 /** Returns how many of its commits were executed. */
-async function replaced(stage: Stage, cluster: Cluster, { load }: StageLoad): Promise<number> {
+async function underAnother(stage: Stage, cluster: Cluster, { load }: StageLoad): Promise<number> {
   const { url } = cluster.server();
   const { source } = await library();
   const name = functionName('commit');

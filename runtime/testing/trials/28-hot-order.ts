@@ -35,7 +35,7 @@ export const hotOrder: Trial = {
     await pause(systemClock, PHASE_MS);
     stage.measureSpread('the others, with nothing hot', load.latencies.slice(), 'ms');
     await phase(stage, started, clients, 'one hot actor', [hot]);
-    await phase(stage, started, clients, 'one hot shard', actorsOf(cluster, cluster.client().shardOf(hot)));
+    await phase(stage, started, clients, 'one hot shard', actorsIn(cluster, cluster.client().shardOf(hot)));
     const report = await stage.finish(cluster);
     stage.measure('gaps and repeats', violationsOf(report, 'I3'), 'versions');
     stage.expect(stage.counts.rejected === 0, `${stage.counts.rejected} commands of the others were rejected`);
@@ -50,7 +50,7 @@ const added = (actor: ActorId, id: string) => ({
 });
 
 /** Actors of one shard; what the name adds to them decides the shard. */
-function actorsOf(cluster: Cluster, shard: number): readonly ActorId[] {
+function actorsIn(cluster: Cluster, shard: number): readonly ActorId[] {
   const found: ActorId[] = [];
   for (let i = 0; found.length < HOT_ACTORS; i += 1) {
     const actor = actorId(`one.s${i}`);

@@ -6,7 +6,7 @@
 // up to a bound. A fault that nothing met is not covered, and said.
 
 import { type Client, connect } from '../../client.ts';
-import { OperatingError, OutcomeUnknown } from '../../errors.ts';
+import { shortName } from '../../functions/library.ts';
 import { type ActorId, actorId } from '../../ids.ts';
 import type { Event } from '../../json.ts';
 import { type Host, host } from '../../worker.ts';
@@ -20,8 +20,9 @@ import { type RedisProxy, type StandingRule, startRedisProxy } from '../redis-pr
 import { charts, trialChart } from '../trial-chart.ts';
 import { quickLimits } from '../trial-space.ts';
 import { waitUntil } from '../waiting.ts';
+import { unanswered } from './load.ts';
 import type { Stage } from './stage.ts';
-import type { InvariantId, Trial } from './trial.ts';
+import type { Trial } from './trial.ts';
 
 const SHARDS = 2;
 const AT_ONCE = 3; // Namespaces played side by side.
@@ -32,9 +33,8 @@ const LEDGER = 'ledger';
 /** Kinds whose number follows from time alone: so many of each are tried. */
 const BY_TIME_MAX = 2;
 /** Of the kinds that follow from what is asked. */
-const BY_COMMAND = /^(send|receive|claim|commit|begin|finish|release|join)$/;
+const BY_COMMAND: readonly string[] = ['send', 'receive', 'claim', 'commit', 'begin', 'finish', 'release', 'join'];
 const AFTER_MS_MAX = 10_000; // A trim comes within 6.3 s.
-const LOOKED_AT: readonly InvariantId[] = ['I1', 'I2', 'I3', 'I4', 'I6', 'I7', 'I8'];
 
 type Mode = 'lose-request' | 'lose-reply';
 
@@ -54,8 +54,10 @@ export const everyCall: Trial = {
   async run(stage) {
     const server = await ClusterServer.start('every-call');
     stage.atEnd(() => server.close());
-    const counted = await played(stage, server, 'count', undefined);
+    const counted = await lived(stage, server, 'count', undefined);
     const points = pointsOf(counted.calls);
+    const unseen = BY_COMMAND.filter((kind) => !counted.calls.has(kind));
+    stage.expect(unseen.length === 0, `nobody called ${unseen.join(', ')}: their failures were not tried`);
     stage.say([...counted.calls].map(([kind, times]) => `${kind} ${times}`).join(', '));
     const limit = Math.min(points.length, stage.rounds(points.length));
     const todo = points.slice(0, limit).entries();
@@ -63,7 +65,7 @@ export const everyCall: Trial = {
     let done = 0;
     const loop = async (): Promise<void> => {
       for (const [index, point] of todo) {
-        const { hit } = await played(stage, server, `k${index}`, point);
+        const { hit } = await lived(stage, server, `k${index}`, point);
         if (!hit) missed.push(`${point.kind} ${point.k} ${point.mode}`);
         done += 1;
         if (done % 20 === 0) stage.say(`${done} of ${limit}, ${missed.length} not met`);
@@ -74,7 +76,7 @@ export const everyCall: Trial = {
     stage.measure('n', limit, 'calls and ways to fail');
     stage.measure('k covered', limit - missed.length, 'calls and ways to fail');
     for (const words of missed) stage.say(`not met: ${words}`);
-    const must = missed.filter((words) => BY_COMMAND.test(words.split(' ', 1)[0] ?? ''));
+    const must = missed.filter((words) => BY_COMMAND.includes(words.split(' ', 1)[0] ?? ''));
     stage.expect(must.length === 0, `these calls did not come again: ${must.join(', ')}`);
   },
 };
@@ -82,7 +84,7 @@ export const everyCall: Trial = {
 function pointsOf(calls: ReadonlyMap<string, number>): readonly Point[] {
   const points: Point[] = [];
   for (const [kind, times] of [...calls].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const most = BY_COMMAND.test(kind) ? times : Math.min(times, BY_TIME_MAX);
+    const most = BY_COMMAND.includes(kind) ? times : Math.min(times, BY_TIME_MAX);
     for (let k = 1; k <= most; k += 1)
       for (const mode of ['lose-request', 'lose-reply'] as const) points.push({ kind, k, mode });
   }
@@ -92,23 +94,23 @@ function pointsOf(calls: ReadonlyMap<string, number>): readonly Point[] {
 /** A function by its own name, other commands by theirs; undefined for what only opens a connection. */
 function kindOf([command = '', name = '']: readonly string[]): string | undefined {
   const upper = command.toUpperCase();
-  if (upper === 'FCALL') return name.slice(name.lastIndexOf('_') + 1);
+  if (upper === 'FCALL') return shortName(name);
   if (upper === 'EVAL') return 'EVALSHA'; // The same call, of whoever is the first of the server.
   return /^(HELLO|AUTH|CLIENT|INFO|PING|SELECT|QUIT|COMMAND|FUNCTION|CONFIG|ROLE)$/.test(upper) ? undefined : upper;
 }
 
-interface Played {
+interface Lived {
   readonly calls: ReadonlyMap<string, number>;
   /** The fault was met. */
   readonly hit: boolean;
 }
 
-async function played(stage: Stage, server: ClusterServer, name: string, point: Point | undefined): Promise<Played> {
+async function lived(stage: Stage, server: ClusterServer, name: string, point: Point | undefined): Promise<Lived> {
   const proxy = await startRedisProxy(server, { seed: stage.seed });
   const life = new Life(server, proxy, name);
   try {
     const report = await life.run(point);
-    judge(stage, report, point);
+    stage.judge(report, `${JSON.stringify(point ?? 'no fault')}: `);
     return { calls: life.calls, hit: point === undefined || (life.rule?.hits ?? 0) > 0 };
   } catch (error) {
     stage.violated(`${name}, ${JSON.stringify(point)}: ${String(error)}`);
@@ -117,21 +119,6 @@ async function played(stage: Stage, server: ClusterServer, name: string, point: 
     await life.close();
     await proxy.close();
   }
-}
-
-function judge(stage: Stage, report: AuditReport, point: Point | undefined): void {
-  for (const { id, checked, violations, undecided } of report.invariants) {
-    if (!LOOKED_AT.includes(id)) continue;
-    const sum = stage.invariants.get(id);
-    const before = sum !== undefined && 'checked' in sum ? sum : { checked: 0, violations: 0, undecided: 0 };
-    stage.invariants.set(id, {
-      checked: before.checked + checked,
-      violations: before.violations + violations,
-      undecided: before.undecided + undecided,
-    });
-  }
-  for (const { invariant, where, words } of report.violations)
-    stage.violated(`${invariant}: ${JSON.stringify(point ?? 'no fault')}: ${where}: ${words}`);
 }
 
 /** One namespace, from its first start to its worker's end. Everything goes through the proxy but what is looked at. */
@@ -213,7 +200,7 @@ class Life {
     const command = { actor, event, messageId, create: { machine: 'tally', input: {} } };
     await this.#until(`${event.type} is answered`, async () => {
       const told = await client.ask(command, { timeoutMs: ASK_MS }).catch(unanswered);
-      return told?.kind === 'answered';
+      return told.kind === 'answered';
     });
   }
 
@@ -274,10 +261,4 @@ class Life {
     });
     await waitUntil(what, look, { deadlineMs, diagnose });
   }
-}
-
-/** What the fault may tell a client; it asks again. */
-function unanswered(error: unknown): undefined {
-  if (!(error instanceof OutcomeUnknown || error instanceof OperatingError)) throw error;
-  return undefined;
 }

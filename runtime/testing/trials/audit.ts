@@ -3,6 +3,7 @@
 import type { Client } from '../../client.ts';
 import { type AuditReport, audit } from '../audit/audit.ts';
 import type { Allowances, HistoryModel, LedgerAct, Reading, Sight, SubscriberLog } from '../audit/evidence.ts';
+import type { InvariantReport } from '../audit/findings.ts';
 import { tally, versions } from '../audit/models.ts';
 import type { HistoryRecorder } from '../audit/recorder.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -36,9 +37,7 @@ export async function auditCluster(witnesses: Witnesses): Promise<AuditReport> {
     charts: [trialChart()],
     history: recorder.history,
     modelOf: (actor) => (counting.has(actor) ? tally : versions) as HistoryModel,
-    subscribers: loads.map(({ subscriber, namespace }) =>
-      logOf(namespace, subscriber, cluster.namespaces.length === 1),
-    ),
+    subscribers: loads.map(({ subscriber, namespace }) => logOf(namespace, subscriber)),
     ledger,
     before: comparable(before, after),
     after,
@@ -47,7 +46,7 @@ export async function auditCluster(witnesses: Witnesses): Promise<AuditReport> {
 }
 
 /** Per invariant how much was looked at and what did not hold. */
-export function verdictsOf({ invariants }: AuditReport): ReadonlyMap<InvariantId, InvariantVerdict> {
+export function verdictsOf(invariants: readonly InvariantReport[]): ReadonlyMap<InvariantId, InvariantVerdict> {
   const verdicts = new Map<InvariantId, InvariantVerdict>();
   for (const id of INVARIANTS) verdicts.set(id, { notLookedAt: 'there was nothing to look at' });
   for (const { id, checked, violations, undecided } of invariants)
@@ -80,12 +79,14 @@ const growthOf = (before: Reading): Reading =>
     Object.keys(before).map((measure) => [measure, measure.endsWith('connections') ? CONNECTIONS_MORE : HANDLES_MORE]),
   );
 
-function logOf(namespace: string, { entries }: Subscriber, alone: boolean): SubscriberLog {
+function logOf(namespace: string, { entries }: Subscriber): SubscriberLog {
   const sights = entries.flatMap((entry): Sight[] => {
     if (entry.kind === 'rewound') return [{ kind: 'rewound' }];
     if (entry.kind !== 'moved' || entry.actor === undefined || entry.sequence === undefined) return [];
     return [{ kind: 'told', actor: entry.actor, version: entry.sequence }];
   });
-  // Where others are audited with it, it was not told of their actors.
-  return { name: `watch of ${namespace}`, of: 'versions', sights, everything: true, caughtUp: alone };
+  return {
+    ...{ name: `watch of ${namespace}`, of: 'versions', sights, everything: true, caughtUp: true },
+    journals: { namespace, entries },
+  };
 }

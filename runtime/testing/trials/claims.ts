@@ -3,7 +3,9 @@
 import type { Client } from '../../client.ts';
 
 export interface Claim {
-  /** Namespace, shard and position, and when: what tells one claim from another. */
+  /** Whose it is: namespace and shard. */
+  readonly shard: string;
+  /** With position and time: what tells one claim from another. */
   readonly name: string;
   readonly token: string;
 }
@@ -18,7 +20,10 @@ export async function claimsOf(client: Client): Promise<readonly Claim[]> {
     for (let count = PAGE; count === PAGE; ) {
       const page = await client.journal(shard, after, PAGE);
       for (const { kind, position, at, token } of page)
-        if (kind === 'claimed') claims.push({ name: `${client.namespace} ${shard}/${position} at ${at}`, token });
+        if (kind === 'claimed') {
+          const own = `${client.namespace} ${shard}`;
+          claims.push({ shard: own, name: `${own}/${position} at ${at}`, token });
+        }
       count = page.length;
       after = page.at(-1)?.position ?? after;
     }
@@ -26,12 +31,18 @@ export async function claimsOf(client: Client): Promise<readonly Claim[]> {
   return claims;
 }
 
-/** How many tokens name two claims of a shard. Two claims may have one counter: their nonces differ. */
-export function namedTwice(claims: readonly Claim[]): number {
+/** How many tokens name two claims of a shard. */
+export const namedTwice = (claims: readonly Claim[]): number => twice(claims, ({ token }) => token);
+
+/** How many counters did: a server that lost its tail gives a counter again, and the nonces tell the claims apart. */
+export const countedTwice = (claims: readonly Claim[]): number =>
+  twice(claims, ({ token }) => token.split(':', 1)[0] ?? '');
+
+function twice(claims: readonly Claim[], keyOf: (claim: Claim) => string): number {
   const named = new Map<string, Set<string>>();
-  for (const { name, token } of claims) {
-    const key = `${name.split('/', 1)[0]} ${token}`;
-    named.set(key, (named.get(key) ?? new Set()).add(name));
+  for (const claim of claims) {
+    const key = `${claim.shard} ${keyOf(claim)}`;
+    named.set(key, (named.get(key) ?? new Set()).add(claim.name));
   }
   return [...named.values()].filter(({ size }) => size > 1).length;
 }

@@ -4,6 +4,7 @@
 // Run as a process it plays once and prints its report as JSON: a copy of the build plays it with the copy's own runtime.
 
 import { parseArgs } from 'node:util';
+import { shortName } from '../../functions/library.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ClusterWorker } from '../cluster/cluster-worker.ts';
 import { runTrial } from './run.ts';
@@ -34,7 +35,7 @@ export const deposedOwner: Trial = {
       stage.violated(`it came to a standstill: ${String(error)}`);
       for (const worker of cluster.workers) if (worker.state === 'frozen') worker.thaw();
     }
-    const fenced = cluster.workers.reduce((sum, worker) => sum + worker.fenced, 0);
+    const { fenced } = cluster;
     await stage.finish(cluster);
     stage.measure('FENCED', fenced, 'replies');
     stage.expect(fenced >= 2 * rounds, `${fenced} commits were fenced, ${2 * rounds} deposed owners were`);
@@ -82,7 +83,7 @@ async function goesOn(cluster: Cluster, worker?: ClusterWorker): Promise<void> {
 /** Counts the replies to its commits as they pass. */
 function commitsAnswered(cluster: Cluster, worker: ClusterWorker): { readonly count: number; end(): void } {
   let count = 0;
-  const end = worker.proxy(cluster.server()).tap(([, name = '']) => (count += name.endsWith('_commit') ? 1 : 0));
+  const end = worker.proxy(cluster.server()).tap(([, name = '']) => (count += shortName(name) === 'commit' ? 1 : 0));
   return {
     get count() {
       return count;

@@ -180,7 +180,7 @@ function wordOf(told: Told): keyof Counts {
 }
 
 /** A server that is away on purpose is no failure of the trial; anything else is. */
-function unanswered(error: unknown): Told {
+export function unanswered(error: unknown): Told {
   if (error instanceof OutcomeUnknown) return { kind: 'unknown' };
   if (error instanceof OperatingError) return { kind: 'unavailable' };
   throw error;

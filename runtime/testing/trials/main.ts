@@ -23,6 +23,9 @@ Does what each trial says to a cluster of real processes under load, waits until
   --help         this text
 `;
 
+/** Each process that a trial starts is ended with this one. */
+const PROCESSES_MAX = 100;
+
 interface Options {
   readonly chosen: readonly Trial[];
   readonly seed: number;
@@ -37,6 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   const { chosen, seed, rounds, json } = options;
   if (options.list) return list(chosen, json);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  process.setMaxListeners(PROCESSES_MAX);
   process.stderr.write(`seed ${seed}\n`);
   let held = true;
   for (const trial of chosen) {

@@ -27,7 +27,7 @@ export class Monitor {
     socket.on('error', () => undefined);
     lines.on('line', (line) => {
       const [, at, rest = ''] = LINE.exec(line) ?? [];
-      if (at !== undefined) onCommand({ at: Number(at) * 1_000, words: wordsOf(rest) });
+      if (at !== undefined) onCommand({ at: Number(at) * 1_000, words: quoted(rest) });
     });
     return new Monitor(socket);
   }
@@ -42,4 +42,4 @@ export class Monitor {
 }
 
 /** Escapes stay as they are: what the trials look for has none. */
-const wordsOf = (text: string): readonly string[] => [...text.matchAll(WORD)].map(([, word = '']) => word);
+const quoted = (text: string): readonly string[] => [...text.matchAll(WORD)].map(([, word = '']) => word);

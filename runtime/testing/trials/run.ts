@@ -32,7 +32,7 @@ export async function runTrial(trial: Trial, { seed, rounds, say }: RunOptions):
       stage.reasons.push(error.message);
     } else {
       verdict = 'violated';
-      stage.violated(`it did not come to its end: ${wordsOf(error)}`);
+      stage.violated(`it did not come to its end: ${errorWords(error)}`);
     }
   }
   const evidence = verdict === 'violated' ? keepEvidence(trial, stage) : undefined;
@@ -75,8 +75,8 @@ function keepEvidence(trial: Trial, stage: Stage): string {
   return folder;
 }
 
-function wordsOf(error: unknown): string {
+function errorWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `\ncause: ${wordsOf(error.cause)}`;
+  const cause = error.cause === undefined ? '' : `\ncause: ${errorWords(error.cause)}`;
   return `${error.stack ?? error.message}${cause}`;
 }

@@ -8,6 +8,7 @@ import type { Client } from '../../client.ts';
 import { systemClock } from '../../clock.ts';
 import type { AuditReport } from '../audit/audit.ts';
 import type { Allowances, LedgerAct, Reading } from '../audit/evidence.ts';
+import type { InvariantReport } from '../audit/findings.ts';
 import { HistoryRecorder } from '../audit/recorder.ts';
 import { Cluster, type ClusterOptions } from '../cluster/cluster.ts';
 import { ClusterServer } from '../cluster/cluster-server.ts';
@@ -161,9 +162,26 @@ export class Stage {
     this.#keep(cluster, ledger);
     const report = await auditCluster({ cluster, recorder, loads, ledger, before, allowances });
     this.evidence.set(`audit-${this.#clusters}`, () => report);
-    for (const [id, verdict] of verdictsOf(report)) this.invariants.set(id, together(this.invariants.get(id), verdict));
-    for (const { invariant, where, words } of report.violations) this.violated(`${invariant}: ${where}: ${words}`);
+    this.judge(report);
     return report;
+  }
+
+  /** Takes over what an audit found. What it could not decide does not hold either: nobody has seen it hold. */
+  judge(report: AuditReport, about = ''): void {
+    this.lookedAt(report.invariants);
+    for (const { invariant, where, words } of [...report.violations, ...report.undecided])
+      this.violated(`${invariant}: ${about}${where}: ${words}`);
+  }
+
+  /** Adds to how much was looked at; violations are told one by one. */
+  lookedAt(invariants: readonly InvariantReport[]): void {
+    for (const [id, verdict] of verdictsOf(invariants))
+      this.invariants.set(id, sumOf(this.invariants.get(id), verdict));
+  }
+
+  /** Adds what clients of another kind than the loads' were told. */
+  tell(counts: Counts): void {
+    for (const word of Object.keys(this.told) as (keyof Counts)[]) this.told[word] += counts[word];
   }
 
   /** What is written down when something did not hold. */
@@ -261,8 +279,8 @@ export class Stage {
   }
 }
 
-/** The verdicts of two clusters of one trial. */
-function together(one: InvariantVerdict | undefined, other: InvariantVerdict): InvariantVerdict {
+/** What two audits of one trial came to. */
+function sumOf(one: InvariantVerdict | undefined, other: InvariantVerdict): InvariantVerdict {
   if (one === undefined || 'notLookedAt' in one) return other;
   if ('notLookedAt' in other) return one;
   return {
