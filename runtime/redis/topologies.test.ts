@@ -7,8 +7,9 @@ import { readdirSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { circuit } from '../functions/circuit.ts';
-import { functionName, library, libraryFit } from '../functions/library.ts';
+import { functionName, library, libraryFit, libraryName } from '../functions/library.ts';
 import { limit } from '../functions/limit.ts';
+import { dropFunctions, functionLibraries, loadFunctions } from '../functions/operator.ts';
 import { resume } from '../functions/resume.ts';
 import { trim } from '../functions/trim.ts';
 import { trying } from '../functions/trying.ts';
@@ -210,6 +211,9 @@ t.test('a URL of the wrong kind is refused with the right one', async (t) => {
 t.test('cluster', async (t) => {
   const cluster = await founding.cluster;
 
+  await t.test('an operator loads and drops the functions on every master of a cluster', (t) =>
+    operatorActs(t, cluster),
+  );
   await t.test('C1: on a cluster every function declares the keys it touches, and all of one slot', (t) =>
     everyFunction(t, cluster),
   );
@@ -221,6 +225,21 @@ t.test('cluster', async (t) => {
     (t) => masterDies(t, cluster),
   );
 });
+
+async function operatorActs(t: Test, { url, masters }: RedisCluster): Promise<void> {
+  const listed = async (): Promise<readonly number[]> =>
+    await Promise.all(
+      masters.map(async (master) => ((await askRedis(master.url, ['FUNCTION', 'LIST'])) as readonly unknown[]).length),
+    );
+  const { hash } = await loadFunctions(url);
+  t.same(await listed(), [1, 1, 1]);
+  const [found, ...others] = await functionLibraries(url, []);
+  t.same(others, []);
+  t.match(found, { library: libraryName, hash: hash.slice(0, 8), functions: Number, workers: [] });
+  t.equal(await dropFunctions(url, libraryName, []), true);
+  t.same(await listed(), [0, 0, 0]);
+  t.equal(await dropFunctions(url, libraryName, []), false);
+}
 
 async function everyFunction(t: Test, cluster: RedisCluster): Promise<void> {
   const watch = await watchKeys(cluster.masters.map(({ url }) => url));
