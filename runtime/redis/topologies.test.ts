@@ -24,11 +24,12 @@ import { makeCertificates, startTlsRedis } from '../testing/redis-tls.ts';
 import { runOn, TrialShard } from '../testing/trial-shard.ts';
 import { quickLimits, TrialSpace } from '../testing/trial-space.ts';
 import { waitUntil } from '../testing/waiting.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, openServer } from './connection.ts';
 import { connect } from './connector.ts';
 import { type NamespaceKeys, namespaceKeys, shardKeys } from './keys.ts';
 import { checkServer } from './server.ts';
 import { slotOf } from './slot.ts';
+import { textOf } from './target.ts';
 
 const SHARDS = 8;
 /** A lease outlives the failover: what makes a worker claim anew is then that its server is another one. */
@@ -214,6 +215,9 @@ t.test('cluster', async (t) => {
   await t.test('an operator loads and drops the functions on every master of a cluster', (t) =>
     operatorActs(t, cluster),
   );
+  await t.test('a replica of a cluster, as after a failover, is refused for now: its successor will be known', (t) =>
+    demoted(t, cluster),
+  );
   await t.test('C1: on a cluster every function declares the keys it touches, and all of one slot', (t) =>
     everyFunction(t, cluster),
   );
@@ -239,6 +243,15 @@ async function operatorActs(t: Test, { url, masters }: RedisCluster): Promise<vo
   t.equal(await dropFunctions(url, libraryName, []), true);
   t.same(await listed(), [0, 0, 0]);
   t.equal(await dropFunctions(url, libraryName, []), false);
+}
+
+async function demoted(t: Test, { url, replicas }: RedisCluster): Promise<void> {
+  const [{ port }] = replicas as readonly [RedisServer];
+  const address = { host: '127.0.0.1', port };
+  const connection = openServer('query', { options: address, printable: `${url} (${textOf(address)})` }, {});
+  t.teardown(() => connection.close());
+  await connection.untilReady(5_000);
+  await t.rejects(checkServer(connection, { kind: 'memory' }), { code: 'redis-unavailable', retry: 'here' });
 }
 
 async function everyFunction(t: Test, cluster: RedisCluster): Promise<void> {
