@@ -452,6 +452,14 @@ t.test('L2: a shard whose inbox is gone stays closed and its worker is not healt
   t.match(await space.ask(A, { type: 'ADD', id: '2' }), { kind: 'applied' });
 });
 
+t.test('a worker that cannot start leaves no connection behind', async (t) => {
+  const space = await open(t);
+  const clients = async (): Promise<number> => Number(/connected_clients:(\d+)/.exec(await redis.info('clients'))?.[1]);
+  const before = await clients();
+  await t.rejects(space.host(undefined, { weight: 17 }), { code: 'bad-setting' });
+  await space.until('all are closed', async () => (await clients()) === before);
+});
+
 t.test('L1: a worker whose namespace is deleted or founded anew ends, and its clients are not ready', async (t) => {
   for (const again of [false, true]) {
     const space = await open(t, { shards: 2 });
