@@ -15,7 +15,7 @@ import { RawEntry } from './journal/entry.ts';
 import type { Answer, JournalEntry } from './messages.ts';
 import type { Connection } from './redis/connection.ts';
 import { connect as connectRedis } from './redis/connector.ts';
-import { shardKeys } from './redis/keys.ts';
+import { namespaceKeys, shardKeys } from './redis/keys.ts';
 import { armCrashPoint } from './testing/crash-points.ts';
 import { startRedisProxy } from './testing/redis-proxy.ts';
 import { type RedisServer, startRedis } from './testing/redis-server.ts';
@@ -450,6 +450,17 @@ t.test('L2: a shard whose inbox is gone stays closed and its worker is not healt
   await redis.rename(`${inbox}:kept`, inbox);
   await space.until('it is healthy again', () => worker.healthy(), { deadlineMs: 20_000 });
   t.match(await space.ask(A, { type: 'ADD', id: '2' }), { kind: 'applied' });
+});
+
+t.test('L1: a stranger in the membership hides nobody from an operator', async (t) => {
+  const space = await open(t);
+  await space.host();
+  await redis.hset(namespaceKeys(space.client.namespace).members, 'stranger', 'no JSON');
+  t.same(
+    (await space.client.workerViews()).map(({ state }) => state),
+    ['alive'],
+  );
+  await t.rejects(space.client.pin(0, 'stranger'), { code: 'worker-unknown' });
 });
 
 t.test('a worker that cannot start leaves no connection behind', async (t) => {
