@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { intake } from './client/intake.ts';
 import { type ConnectOptions, connect } from './client.ts';
 import { systemClock } from './clock.ts';
-import { OperatingError } from './errors.ts';
+import { OperatingError, OutcomeUnknown } from './errors.ts';
 import { library } from './functions/library.ts';
 import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.ts';
 import { RawEntry } from './journal/entry.ts';
@@ -269,6 +269,39 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
   tell(new RawEntry(0, ['0-1', ['h', `M 1:a 0 ${A} 1 m`, 'b', '{}', 'r', `1 ab12 ${JSON.stringify(answer)}`]]));
   t.same(await asked, { kind: 'answered', answer, replayed: false });
 });
+
+t.test(
+  'C3: a full mailbox met by the repeat of a lost send says nothing of the first, which may yet arrive',
+  async (t) => {
+    let sent = 0;
+    const door = intake({
+      batch: {
+        async run<Reply>() {
+          sent += 1;
+          if (sent === 1) throw new OutcomeUnknown('the reply was lost');
+          return { kind: 'full', of: 'actor' } as Reply;
+        },
+      },
+      clock: systemClock,
+      now: () => 0,
+      keysOf: () => shardKeys(namespace('none'), 0),
+      mailbox: undefined,
+      tail: async () => ({
+        listen: () => () => undefined,
+        positions: () => new Map(),
+        close: async () => undefined,
+      }),
+    });
+    const command = { actor: A, event: { type: 'ADD' }, messageId: 'm' };
+    t.same(await door.ask(command, 100), { kind: 'unknown' });
+    t.equal(sent, 2);
+    t.match(
+      await door.ask(command, 100),
+      { kind: 'rejected', reason: 'mailbox-full' },
+      'a reply to the first is its own',
+    );
+  },
+);
 
 t.test('M1: a full mailbox is told to callers only, and is empty again when its messages are handled', async (t) => {
   const space = await open(t, { mailbox: { perActorMax: 3, perShardMax: 5 }, shards: 1 });
