@@ -14,7 +14,7 @@ import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.
 import { RawEntry } from './journal/entry.ts';
 import type { Answer, JournalEntry } from './messages.ts';
 import type { Connection } from './redis/connection.ts';
-import { connect as connectRedis } from './redis/connector.ts';
+import { type Connector, connect as connectRedis, redisConnector } from './redis/connector.ts';
 import { namespaceKeys, shardKeys } from './redis/keys.ts';
 import { armCrashPoint } from './testing/crash-points.ts';
 import { startRedisProxy } from './testing/redis-proxy.ts';
@@ -483,6 +483,27 @@ t.test('L2: a shard whose inbox is gone stays closed and its worker is not healt
   await redis.rename(`${inbox}:kept`, inbox);
   await space.until('it is healthy again', () => worker.healthy(), { deadlineMs: 20_000 });
   t.match(await space.ask(A, { type: 'ADD', id: '2' }), { kind: 'applied' });
+});
+
+t.test('M2: what lies in the inboxes of another server than that of the claims is not taken', async (t) => {
+  const old = await startRedis();
+  const place = { url: old.url, port: old.port };
+  const proxy = await startRedisProxy(place);
+  t.teardown(async () => {
+    await proxy.close();
+    await old.stop();
+  });
+  const connector: Connector = {
+    open: (profile, url, options) => redisConnector.open(profile, profile === 'reader' ? proxy.url : url, options),
+  };
+  const past = await TrialSpace.open(t, undefined, { url: old.url, namespace: 'parted', shards: 1 });
+  await past.send(A, { type: 'ADD', id: 'of another history' });
+  const space = await open(t, { namespace: 'parted', shards: 1 });
+  await space.host(undefined, { connector });
+  await space.until('the reader knows', () => space.lines.some(({ text }) => text.startsWith('inboxes are not read')));
+  place.port = server.port; // As a failover that this connection hears of later than the others.
+  await space.ask(A, { type: 'ADD', id: 'accepted' });
+  t.same(await space.seen(A), ['accepted']);
 });
 
 t.test('L1: a stranger in the membership hides nobody from an operator', async (t) => {

@@ -216,6 +216,7 @@ class Worker implements Host {
     this.#effects = new EffectRunner(this.#scene);
     this.#reader = startReader({
       connection: reader,
+      writer,
       query,
       inboxes: () => [...this.#open.values()],
       clock: this.#clock,
