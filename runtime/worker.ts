@@ -309,12 +309,10 @@ class Worker implements Host {
   #lockMasters(): Promise<LockMasters> {
     const { url, lockUrls = [url], connector } = this.#options;
     const asked = { door: 'lock', namespace: this.#namespace, durability: this.#durability } as const;
-    const check = (master: Connection): Promise<void> => checkRights(master, asked);
-    return connectLockMasters(lockUrls, { clock: this.#clock, check }, connector);
+    return connectLockMasters(lockUrls, { clock: this.#clock, check: (one) => checkRights(one, asked) }, connector);
   }
 
   async #makeOwnership(hasher: Hasher, masters: LockMasters): Promise<Ownership> {
-    const { members } = this.#connections;
     return createOwnership({
       namespace: this.#namespace,
       worker: this.#id,
@@ -327,8 +325,8 @@ class Worker implements Host {
         lost: (shard) => this.#lostShard(shard),
       },
       // Beats, and who is connected, are matters of the one server that holds the membership.
-      connection: at(members, namespaceKeys(this.#namespace).members),
-      servers: members,
+      connection: at(this.#connections.members, namespaceKeys(this.#namespace).members),
+      servers: this.#connections.members,
       masters,
       hasher,
       clock: this.#clock,
