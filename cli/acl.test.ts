@@ -30,6 +30,8 @@ t.test(
     await t.rejects(connect(client), { code: 'library-missing' });
     const url = as('emboss-operator');
     t.match(JSON.parse(emboss('functions', 'load', '--url', url, '--json').stdout), { library: 'emboss_v1' });
+    const { libraries } = JSON.parse(emboss('functions', 'list', '--url', url, '--json').stdout);
+    t.match(libraries, [{ library: 'emboss_v1', hash: /^[0-9a-f]{8}$/ }]);
     const denied = (await askRedis(server.url, ['ACL', 'LOG'])) as readonly unknown[];
     t.equal(denied.length, 1, 'only what was refused above');
 

@@ -8,14 +8,14 @@ import t, { type Test } from 'tap';
 import { intake } from './client/intake.ts';
 import { type ConnectOptions, connect } from './client.ts';
 import { systemClock } from './clock.ts';
-import { OperatingError } from './errors.ts';
+import { OperatingError, OutcomeUnknown } from './errors.ts';
 import { library } from './functions/library.ts';
 import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.ts';
 import { RawEntry } from './journal/entry.ts';
 import type { Answer, JournalEntry } from './messages.ts';
 import type { Connection } from './redis/connection.ts';
-import { connect as connectRedis } from './redis/connector.ts';
-import { shardKeys } from './redis/keys.ts';
+import { type Connector, connect as connectRedis, redisConnector } from './redis/connector.ts';
+import { namespaceKeys, shardKeys } from './redis/keys.ts';
 import { armCrashPoint } from './testing/crash-points.ts';
 import { startRedisProxy } from './testing/redis-proxy.ts';
 import { type RedisServer, startRedis } from './testing/redis-server.ts';
@@ -271,6 +271,39 @@ t.test('M1: a client whose tail could not be opened at the first ask can ask whe
   t.same(await asked, { kind: 'answered', answer, replayed: false });
 });
 
+t.test(
+  'C3: a full mailbox met by the repeat of a lost send says nothing of the first, which may yet arrive',
+  async (t) => {
+    let sent = 0;
+    const door = intake({
+      batch: {
+        async run<Reply>() {
+          sent += 1;
+          if (sent === 1) throw new OutcomeUnknown('the reply was lost');
+          return { kind: 'full', of: 'actor' } as Reply;
+        },
+      },
+      clock: systemClock,
+      now: () => 0,
+      keysOf: () => shardKeys(namespace('none'), 0),
+      mailbox: undefined,
+      tail: async () => ({
+        listen: () => () => undefined,
+        positions: () => new Map(),
+        close: async () => undefined,
+      }),
+    });
+    const command = { actor: A, event: { type: 'ADD' }, messageId: 'm' };
+    t.same(await door.ask(command, 100), { kind: 'unknown' });
+    t.equal(sent, 2);
+    t.match(
+      await door.ask(command, 100),
+      { kind: 'rejected', reason: 'mailbox-full' },
+      'a reply to the first is its own',
+    );
+  },
+);
+
 t.test('M1: a full mailbox is told to callers only, and is empty again when its messages are handled', async (t) => {
   const space = await open(t, { mailbox: { perActorMax: 3, perShardMax: 5 }, shards: 1 });
   const kinds: string[] = [];
@@ -505,6 +538,46 @@ t.test(
     t.same(await goal.seen(B), ['1', '2', '0a', '0b', '1a', '1b'], 'once and in order');
   },
 );
+
+t.test('M2: what lies in the inboxes of another server than that of the claims is not taken', async (t) => {
+  const old = await startRedis();
+  const place = { url: old.url, port: old.port };
+  const proxy = await startRedisProxy(place);
+  t.teardown(async () => {
+    await proxy.close();
+    await old.stop();
+  });
+  const connector: Connector = {
+    open: (profile, url, options) => redisConnector.open(profile, profile === 'reader' ? proxy.url : url, options),
+  };
+  const past = await TrialSpace.open(t, undefined, { url: old.url, namespace: 'parted', shards: 1 });
+  await past.send(A, { type: 'ADD', id: 'of another history' });
+  const space = await open(t, { namespace: 'parted', shards: 1 });
+  await space.host(undefined, { connector });
+  await space.until('the reader knows', () => space.lines.some(({ text }) => text.startsWith('inboxes are not read')));
+  place.port = server.port; // As a failover that this connection hears of later than the others.
+  await space.ask(A, { type: 'ADD', id: 'accepted' });
+  t.same(await space.seen(A), ['accepted']);
+});
+
+t.test('L1: a stranger in the membership hides nobody from an operator', async (t) => {
+  const space = await open(t);
+  await space.host();
+  await redis.hset(namespaceKeys(space.client.namespace).members, 'stranger', 'no JSON');
+  t.same(
+    (await space.client.workerViews()).map(({ state }) => state),
+    ['alive'],
+  );
+  await t.rejects(space.client.pin(0, 'stranger'), { code: 'worker-unknown' });
+});
+
+t.test('a worker that cannot start leaves no connection behind', async (t) => {
+  const space = await open(t);
+  const clients = async (): Promise<number> => Number(/connected_clients:(\d+)/.exec(await redis.info('clients'))?.[1]);
+  const before = await clients();
+  await t.rejects(space.host(undefined, { weight: 17 }), { code: 'bad-setting' });
+  await space.until('all are closed', async () => (await clients()) === before);
+});
 
 t.test('L1: a worker whose namespace is deleted or founded anew ends, and its clients are not ready', async (t) => {
   for (const again of [false, true]) {

@@ -36,7 +36,7 @@ import { agreeConfig, readFounded } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
 import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
 import { createOwnership, type Ownership } from './shards/ownership.ts';
-import { connectLockMasters } from './shards/redlock.ts';
+import { connectLockMasters, type LockMasters } from './shards/redlock.ts';
 import { factsText } from './shards/takeover.ts';
 import { startWatchdog } from './shards/watchdog.ts';
 import { type Charts, charts as compileCharts } from './statechart/charts.ts';
@@ -194,44 +194,13 @@ class Worker implements Host {
   }
 
   async start(): Promise<void> {
-    const { writer, members, reader, query } = this.#connections;
+    const { writer, reader, query } = this.#connections;
     const hasher = await createHasher();
     await this.#announceCharts();
-    const masters = await connectLockMasters(
-      this.#options.lockUrls ?? [this.#options.url],
-      {
-        clock: this.#clock,
-        check: (master) =>
-          checkRights(master, { door: 'lock', namespace: this.#namespace, durability: this.#durability }),
-      },
-      this.#options.connector,
-    );
-    this.#ownership = createOwnership({
-      namespace: this.#namespace,
-      worker: this.#id,
-      shards: this.#options.shards ?? 64,
-      founded: this.#connections.founded,
-      host: {
-        awaiting: (shard) => this.#warming.begin(shard),
-        open: (shard) => this.#openShard(shard),
-        shut: (shard) => this.#shutShard(shard),
-        lost: (shard) => this.#lostShard(shard),
-      },
-      // Beats, and who is connected, are matters of the one server that holds the membership.
-      connection: at(members, namespaceKeys(this.#namespace).members),
-      servers: members,
-      masters,
-      hasher,
-      clock: this.#clock,
-      onDisplaced: (error) => {
-        this.#displaced = true;
-        this.#options.onFatal?.(error);
-      },
-      weight: this.#options.weight ?? 1,
-      version: this.#options.version ?? '',
-      stats: () => ({ ...this.counters, residents: this.residents(), shards: this.#facts() }),
-      limits: this.#options.limits ?? {},
-      note: (what, fields) => this.#log.info(fields, what),
+    const masters = await this.#lockMasters();
+    this.#ownership = await this.#makeOwnership(hasher, masters).catch(async (error: unknown) => {
+      await masters.close(); // The ownership does, where there is one.
+      throw error;
     });
     this.#scene = this.#makeScene(hasher, writer);
     for (const [name, peer] of this.#connections.peers)
@@ -248,6 +217,7 @@ class Worker implements Host {
     this.#effects = new EffectRunner(this.#scene);
     this.#reader = startReader({
       connection: reader,
+      writer,
       query,
       inboxes: () => [...this.#open.values()],
       clock: this.#clock,
@@ -334,6 +304,42 @@ class Worker implements Host {
       await at(this.#connections.writer, names.machines).call('HSET machines', (redis) =>
         redis.hset(names.machines, ...fields),
       );
+  }
+
+  #lockMasters(): Promise<LockMasters> {
+    const { url, lockUrls = [url], connector } = this.#options;
+    const asked = { door: 'lock', namespace: this.#namespace, durability: this.#durability } as const;
+    return connectLockMasters(lockUrls, { clock: this.#clock, check: (one) => checkRights(one, asked) }, connector);
+  }
+
+  async #makeOwnership(hasher: Hasher, masters: LockMasters): Promise<Ownership> {
+    return createOwnership({
+      namespace: this.#namespace,
+      worker: this.#id,
+      shards: this.#options.shards ?? 64,
+      founded: this.#connections.founded,
+      host: {
+        awaiting: (shard) => this.#warming.begin(shard),
+        open: (shard) => this.#openShard(shard),
+        shut: (shard) => this.#shutShard(shard),
+        lost: (shard) => this.#lostShard(shard),
+      },
+      // Beats, and who is connected, are matters of the one server that holds the membership.
+      connection: at(this.#connections.members, namespaceKeys(this.#namespace).members),
+      servers: this.#connections.members,
+      masters,
+      hasher,
+      clock: this.#clock,
+      onDisplaced: (error) => {
+        this.#displaced = true;
+        this.#options.onFatal?.(error);
+      },
+      weight: this.#options.weight ?? 1,
+      version: this.#options.version ?? '',
+      stats: () => ({ ...this.counters, residents: this.residents(), shards: this.#facts() }),
+      limits: this.#options.limits ?? {},
+      note: (what, fields) => this.#log.info(fields, what),
+    });
   }
 
   #makeScene(hasher: Hasher, writer: Connection): Scene {

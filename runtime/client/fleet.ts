@@ -11,7 +11,7 @@ import type { NamespaceKeys } from '../redis/keys.ts';
 import { type Assignment, assignmentPrefix, withPin } from '../shards/assignment.ts';
 import { SHARD_LIMITS } from '../shards/limits.ts';
 import { createObserver, type Judgement } from '../shards/liveness.ts';
-import { holdOf, type MemberEntry, markOf } from '../shards/membership.ts';
+import { holdOf, type MemberEntry, markOf, parseEntry } from '../shards/membership.ts';
 import { parseFacts } from '../shards/takeover.ts';
 import type { Membership } from './operations.ts';
 
@@ -26,12 +26,7 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
   let looked = false;
 
   const entries = (): Promise<ReadonlyMap<string, MemberEntry>> =>
-    batch.run(
-      command(
-        ['HGETALL', names.members],
-        (reply) => new Map(pairsOf(reply).map(([worker, text]) => [worker, JSON.parse(text) as MemberEntry])),
-      ),
-    );
+    batch.run(command(['HGETALL', names.members], (reply) => new Map(pairsOf(reply).flatMap(entryOf))));
 
   async function assignment(): Promise<Assignment | undefined> {
     const text = await batch.run(command(['GET', names.assignment], (reply) => reply as string | null));
@@ -61,7 +56,7 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
       return {
         owners: (current?.owners ?? []).map((owner) => owner ?? undefined),
         pins: current?.pins ?? {},
-        facts: new Map([...found].map(([worker, { stats }]) => [worker, parseFacts(stats?.shards)])),
+        facts: new Map([...found].map(([worker, { stats }]) => [worker, parseFacts(stats.shards)])),
       };
     },
     async pin(shard, worker) {
@@ -99,7 +94,7 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([worker, entry]): WorkerView => {
           const judgement = judgements.get(worker);
-          const stat = (name: string): number => Number(entry.stats?.[name] ?? 0);
+          const stat = (name: string): number => Number(entry.stats[name] ?? 0);
           const owners = current?.owners ?? [];
           return {
             worker,
@@ -118,6 +113,11 @@ export function fleet(batch: Batch, names: NamespaceKeys, clock: Clock): Members
         });
     },
   };
+}
+
+function entryOf([worker, text]: readonly [string, string]): readonly (readonly [string, MemberEntry])[] {
+  const entry = parseEntry(text);
+  return entry === undefined ? [] : [[worker, entry]];
 }
 
 function stateOf(entry: MemberEntry, judgement: Judgement | undefined): WorkerView['state'] {

@@ -172,7 +172,9 @@ export function intake(doors: IntakeDoors): Intake {
       }
       // A duplicate of our own first sending is no other's command: its answer is ours.
       if (sent?.kind === 'duplicate' && !repeated) return { kind: 'running' };
-      if (sent?.kind === 'key-reused' || sent?.kind === 'rejected') return sent;
+      if (sent?.kind === 'key-reused') return sent;
+      // A mailbox that is full for the repeat may not be full for the first sending, where that is still on its way (C3).
+      if (sent?.kind === 'rejected' && !repeated) return sent;
       const told = await answered;
       if (told === undefined || !(await isKept(told.entry))) return { kind: 'unknown' };
       return { kind: 'answered', answer: told.answer, replayed: false };

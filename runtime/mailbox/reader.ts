@@ -4,14 +4,20 @@
 // that is deposed while it reads has nothing in its hands (M2), and a lost reply is read again. The next read is sent in the
 // next turn of the event loop, while commits are on their way: what arrives for a shard meanwhile shares its next one (C4).
 //
+// A position means something at the server where its shard was claimed. Behind sentinels this connection may hear of a failover
+// later than the writer's, and what lies in the inboxes of the server before was never accepted at the new one: taken, it would be
+// committed at the place of another message. So nothing is read before both are known to lead to one server.
+//
 // On a cluster one read reaches one slot, so every shard has a reader and a socket of its own there: as many as are owned.
 
 import { type Clock, pause } from '../clock.ts';
+import { OperatingError } from '../errors.ts';
 import { streamId } from '../ids.ts';
 import { type StreamEntry, streamsOf } from '../journal/entry.ts';
 import { inboxBatchMax, readBlockMs } from '../limits.ts';
 import type { ClusterRoutes, Connection } from '../redis/connection.ts';
 import { Pace } from '../redis/pace.ts';
+import { serverIdentity } from '../redis/server.ts';
 
 /** A shard as the reader sees it. */
 export interface Inbox {
@@ -30,6 +36,8 @@ export interface Reader {
 
 export interface ReaderOptions {
   readonly connection: Connection;
+  /** The one over which shards are claimed. */
+  readonly writer: Connection;
   /** Another connection: it ends a block on the reader's own. */
   readonly query: Connection;
   readonly inboxes: () => readonly Inbox[];
@@ -86,12 +94,28 @@ function readApart(cluster: ClusterRoutes, options: ReaderOptions): Reader {
   };
 }
 
-function readTogether({ connection, query, inboxes, clock, onTrouble }: ReaderOptions): Reader {
+function readTogether({ connection, writer, query, inboxes, clock, onTrouble }: ReaderOptions): Reader {
   const pace = new Pace();
   const isShared = connection.cluster === undefined; // Alone, a shard never waits behind a block for others.
   let open = true;
   let blocked = false;
   let client = { generation: 0, id: 0 };
+  /** Generations of both connections when they were seen to lead to one server. */
+  let together = { here: 0, there: 0 };
+
+  /** M2: see the top. Two round trips after each reconnection of either. */
+  async function meetWriter(): Promise<void> {
+    const isKnown = (): boolean => together.here === connection.generation && together.there === writer.generation;
+    if (isKnown()) return;
+    const asked = { here: connection.generation, there: writer.generation };
+    const [here, there] = await Promise.all([serverIdentity(connection), serverIdentity(writer)]);
+    if (here.runId === there.runId) together = asked;
+    else connection.remake().catch(() => undefined); // Whoever names the master names the new one then.
+    if (isKnown()) return;
+    throw new OperatingError('redis-unavailable', 'inboxes would be read at another server than that of the claims', {
+      retry: 'here',
+    });
+  }
 
   async function ownId(): Promise<number> {
     if (client.generation !== connection.generation) {
@@ -107,7 +131,10 @@ function readTogether({ connection, query, inboxes, clock, onTrouble }: ReaderOp
     if (asked.length === 0) return await pause(clock, NOBODY_PAUSE_MS);
     // A shard that has enough to do now is asked about again soon, not when another one's message comes.
     const blockMs = asked.length === all.length ? readBlockMs : BUSY_BLOCK_MS;
-    if (isShared) await ownId();
+    if (isShared) {
+      await ownId();
+      await meetWriter(); // Last: what it found holds for the read that follows.
+    }
     blocked = pace.blocks;
     const reply = await connection
       .block('XREAD inboxes', blockMs, (redis) => {

@@ -108,8 +108,9 @@ export async function checkServers(connection: Connection, durability: Durabilit
 }
 
 /**
- * Refuses a server that cannot keep what the configuration promises: OperatingError `redis-too-old`, `redis-not-master`,
- * `redis-evicts`, `durability-too-weak` or `durability-unverified`, each saying what to change. Two round trips.
+ * Refuses a server that cannot keep what the configuration promises: OperatingError `redis-too-old`, `redis-url`,
+ * `redis-not-master`, `redis-evicts`, `durability-too-weak` or `durability-unverified`, each saying what to change; for now,
+ * with `redis-unavailable`, one that has just been replaced as master. Two round trips.
  */
 export async function checkServer(connection: Connection, durability: Durability): Promise<ServerIdentity> {
   const identity = await serverIdentity(connection);
@@ -126,8 +127,7 @@ export async function checkServer(connection: Connection, durability: Durability
       `Redis at ${at} is one server of a cluster; give its URL as ${at.replace(/^(rediss?):\/\/(.*)\/0$/, '$1+cluster://$2')}`,
     );
   }
-  if (identity.role !== 'master')
-    throw new OperatingError('redis-not-master', `Redis at ${at} is a replica; give the URL of its master`);
+  if (identity.role !== 'master') throw notMaster(identity, at);
   const config = await configOf(connection);
   const policy = config.get('maxmemory-policy');
   if (policy !== 'noeviction') {
@@ -139,6 +139,15 @@ export async function checkServer(connection: Connection, durability: Durability
   const weakness = weaknessOf(config, durability);
   if (weakness !== undefined) throw new OperatingError('durability-too-weak', `Redis at ${at}: ${weakness}`);
   return identity;
+}
+
+/** Where somebody tells who the master is, he will say so in a moment; else it is the URL that is wrong. */
+function notMaster({ isOfCluster }: ServerIdentity, at: string): OperatingError {
+  return isOfCluster || at.includes('+sentinel://')
+    ? new OperatingError('redis-unavailable', `Redis at ${at} is a replica by now; waiting for its successor`, {
+        retry: 'here',
+      })
+    : new OperatingError('redis-not-master', `Redis at ${at} is a replica; give the URL of its master`);
 }
 
 /**

@@ -7,8 +7,9 @@ import { readdirSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { circuit } from '../functions/circuit.ts';
-import { functionName, library, libraryFit } from '../functions/library.ts';
+import { functionName, library, libraryFit, libraryName } from '../functions/library.ts';
 import { limit } from '../functions/limit.ts';
+import { dropFunctions, functionLibraries, loadFunctions } from '../functions/operator.ts';
 import { resume } from '../functions/resume.ts';
 import { trim } from '../functions/trim.ts';
 import { trying } from '../functions/trying.ts';
@@ -23,11 +24,12 @@ import { makeCertificates, startTlsRedis } from '../testing/redis-tls.ts';
 import { runOn, TrialShard } from '../testing/trial-shard.ts';
 import { quickLimits, TrialSpace } from '../testing/trial-space.ts';
 import { waitUntil } from '../testing/waiting.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, openServer } from './connection.ts';
 import { connect } from './connector.ts';
 import { type NamespaceKeys, namespaceKeys, shardKeys } from './keys.ts';
 import { checkServer } from './server.ts';
 import { slotOf } from './slot.ts';
+import { textOf } from './target.ts';
 
 const SHARDS = 8;
 /** A lease outlives the failover: what makes a worker claim anew is then that its server is another one. */
@@ -210,6 +212,12 @@ t.test('a URL of the wrong kind is refused with the right one', async (t) => {
 t.test('cluster', async (t) => {
   const cluster = await founding.cluster;
 
+  await t.test('an operator loads and drops the functions on every master of a cluster', (t) =>
+    operatorActs(t, cluster),
+  );
+  await t.test('a replica of a cluster, as after a failover, is refused for now: its successor will be known', (t) =>
+    demoted(t, cluster),
+  );
   await t.test('C1: on a cluster every function declares the keys it touches, and all of one slot', (t) =>
     everyFunction(t, cluster),
   );
@@ -221,6 +229,30 @@ t.test('cluster', async (t) => {
     (t) => masterDies(t, cluster),
   );
 });
+
+async function operatorActs(t: Test, { url, masters }: RedisCluster): Promise<void> {
+  const listed = async (): Promise<readonly number[]> =>
+    await Promise.all(
+      masters.map(async (master) => ((await askRedis(master.url, ['FUNCTION', 'LIST'])) as readonly unknown[]).length),
+    );
+  const { hash } = await loadFunctions(url);
+  t.same(await listed(), [1, 1, 1]);
+  const [found, ...others] = await functionLibraries(url, []);
+  t.same(others, []);
+  t.match(found, { library: libraryName, hash: hash.slice(0, 8), functions: Number, workers: [] });
+  t.equal(await dropFunctions(url, libraryName, []), true);
+  t.same(await listed(), [0, 0, 0]);
+  t.equal(await dropFunctions(url, libraryName, []), false);
+}
+
+async function demoted(t: Test, { url, replicas }: RedisCluster): Promise<void> {
+  const [{ port }] = replicas as readonly [RedisServer];
+  const address = { host: '127.0.0.1', port };
+  const connection = openServer('query', { options: address, printable: `${url} (${textOf(address)})` }, {});
+  t.teardown(() => connection.close());
+  await connection.untilReady(5_000);
+  await t.rejects(checkServer(connection, { kind: 'memory' }), { code: 'redis-unavailable', retry: 'here' });
+}
 
 async function everyFunction(t: Test, cluster: RedisCluster): Promise<void> {
   const watch = await watchKeys(cluster.masters.map(({ url }) => url));
