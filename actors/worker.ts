@@ -36,6 +36,8 @@ export async function runWorker(context: Context): Promise<void> {
   let exitCode = 0;
   let lastWords = '';
   const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: false }, async ({ signal, err }) => {
+    // Asked twice to come back, it drains all the same: in a hurry is only who sends another signal a second time.
+    process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => {});
     if (err === undefined) log.info({ signal }, 'stopping');
     else log.error({ error: wordsOf(err) }, 'stopping after an error');
     ending.abort();
