@@ -89,30 +89,6 @@ t.test('the library is loaded once, never replaced, and another one under its na
   t.equal((await loadLibrary(second.redis)).hash, hash, 'a missing one is loaded');
 });
 
-t.test('a library that is dropped while it is loaded is loaded again, and never taken for another one', async (t) => {
-  const { hash } = await library();
-  const other = await startRedis();
-  t.teardown(() => other.stop());
-  const second = await connect('writer', other.url);
-  t.teardown(() => second.close());
-  /** The server, with somebody who drops the library behind each of the next loads. */
-  const dropped = (times: number): typeof second.redis =>
-    new Proxy(second.redis, {
-      get: (real, name) =>
-        name !== 'call'
-          ? Reflect.get(real, name)
-          : async (command: string, ...args: string[]) => {
-              const reply = await real.call(command, ...args);
-              if (args[0] === 'LOAD' && times-- > 0) await real.call('FUNCTION', 'DELETE', libraryName);
-              return reply;
-            },
-    });
-  t.equal((await loadLibrary(dropped(1))).hash, hash, 'dropped once');
-  await second.redis.call('FUNCTION', 'FLUSH');
-  await t.rejects(loadLibrary(dropped(99)), { code: 'redis-unavailable', retry: 'here' }, 'dropped for ever');
-  t.equal((await loadLibrary(dropped(0))).hash, hash);
-});
-
 t.test('no function of another library under our name is ever called: names end with the hash', async (t) => {
   const { source, hash } = await library();
   t.ok(functionName('commit').endsWith(hash.slice(0, 8)));
