@@ -114,7 +114,7 @@ async function once<T>(start: () => Promise<T>, log: Logger, signal: AbortSignal
       return await start();
     } catch (error) {
       if (!(error instanceof OperatingError) || error.code !== 'redis-unavailable' || signal.aborted) throw error;
-      if (tries % 20 === 0) log.warn('waiting for the store');
+      if (tries % 20 === 0) log.warn({ why: error.message }, 'waiting for the store');
       await pause(systemClock, STORE_RETRY_MS, signal);
     }
   }
