@@ -26,7 +26,7 @@ import { type Reader, startReader } from './mailbox/reader.ts';
 import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
-import { namespaceKeys } from './redis/keys.ts';
+import { ballotKey, namespaceKeys } from './redis/keys.ts';
 import { checkRights } from './redis/rights.ts';
 import { type Durability, durabilityText, parseDurability } from './redis/server.ts';
 import { at, batchTo, onDoubt } from './redis/topology.ts';
@@ -202,6 +202,7 @@ class Worker implements Host {
         clock: this.#clock,
         check: (master) =>
           checkRights(master, { door: 'lock', namespace: this.#namespace, durability: this.#durability }),
+        ...(this.#options.lockUrls === undefined ? {} : { ballot: ballotKey(this.#namespace, this.#clock.nonce(8)) }),
       },
       this.#options.connector,
     );
