@@ -570,6 +570,39 @@ t.test(
   },
 );
 
+t.test('M5: while a shard in single file tries a step, no other shard of its worker steps', async (t) => {
+  const space = await open(t, { shards: 2 });
+  const other = ids(20)
+    .map((i) => actorId(`act_${i}`))
+    .find((actor) => space.keys(actor).inbox !== space.keys(A).inbox);
+  if (other === undefined) throw new Error('twenty ids are all of one shard');
+  const proxy = await startRedisProxy(server);
+  t.teardown(() => proxy.close());
+  await space.host(trialChart(), { url: proxy.url });
+  await space.ask(other, { type: 'ADD', id: '1' });
+  const sent = await space.send(A, { type: 'ADD', id: '1' });
+  if (sent.kind !== 'accepted') throw new Error(`the message is ${sent.kind}`);
+  await space.until('it is applied', async () => (await space.seen(A)).length === 1);
+
+  // As two owners leave it that ended over the next entry. Fenced by it, the worker becomes the third.
+  const tried = `0-${sent.position + 1}`;
+  await redis.hset(space.keys(A).owner, { token: '100:ended', counter: 100, oldest: tried, tries: 2 });
+  const noting = (words: readonly string[]): boolean => words.some((word) => word.startsWith('emboss_v1_trying'));
+  const rule = proxy.addRule({ of: noting, fault: { kind: 'half-open' }, times: 1 });
+  await space.send(A, { type: 'ADD', id: 'tried' });
+  await rule.happened();
+  const points: string[] = [];
+  armCrashPoint((point) => void points.push(point));
+  t.teardown(() => armCrashPoint(undefined));
+  const answer = space.ask(other, { type: 'ADD', id: '2' });
+  await space.until('the other one is in hand', () => points.includes('after-read'));
+  for (let i = 0; i < 20; i += 1) await redis.ping(); // Longer than it would take to step it.
+  t.notOk(points.includes('after-step'), 'it waits');
+  proxy.heal();
+  t.match(await answer, { kind: 'applied' });
+  await space.until('so is the one that was tried', async () => (await space.seen(A)).length === 2);
+});
+
 t.test('M5: an inbox entry that is no message parks its actor, and the shard goes on', async (t) => {
   const space = await open(t, { shards: 1 });
   const worker = await space.host();

@@ -8,6 +8,7 @@ import { Claiming } from './commit/claiming.ts';
 import type { Loss } from './commit/loss.ts';
 import { OpenShard } from './commit/open-shard.ts';
 import { type Counters, type Log, newCounters, type Scene, silentLog } from './commit/scene.ts';
+import { StepGate } from './commit/step-gate.ts';
 import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
 import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
@@ -349,6 +350,7 @@ class Worker implements Host {
       timeScale: this.#options.timeScale ?? 1,
       counters: this.counters,
       log: this.#log,
+      gate: new StepGate(),
       serverNow: () => this.#ownership.serverClock.now(),
       reading: () => '',
       mayWork: (shard) => this.#ownership.mayWork(shardIndex(shard)),

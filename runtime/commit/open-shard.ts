@@ -256,9 +256,26 @@ export class OpenShard implements EffectDoor {
 
   /** One turn of the loop: a batch of work becomes one commit. */
   async #turn(): Promise<void> {
-    const works = this.#work.splice(0, this.#singleFile === undefined ? commitStepsMax / 2 : 1);
+    const { gate } = this.#scene;
+    if (this.#singleFile !== undefined) return await gate.alone(() => this.#turnAlone());
+    const works = this.#work.slice(0, commitStepsMax / 2);
     await this.#load(works);
-    if (this.#singleFile !== undefined) await this.#announce(works[0]);
+    if (gate.held !== undefined) return await gate.held; // Then anew from the top: the lease has grown shorter meanwhile (L4).
+    this.#work.splice(0, works.length);
+    await this.#commit(works);
+  }
+
+  /** M5: one step, while no other shard of this worker takes any. */
+  async #turnAlone(): Promise<void> {
+    if (!this.mayWork()) return; // It waited for the gate.
+    const works = this.#work.splice(0, 1);
+    await this.#load(works);
+    await this.#announce(works[0]);
+    await this.#commit(works);
+  }
+
+  async #commit(works: readonly Work[]): Promise<void> {
+    if (this.#isClosed()) return;
     const stepped = this.#step(works);
     if (stepped.length === 0 || this.#state === 'closed') return;
     crashPoint('before-commit');

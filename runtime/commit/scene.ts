@@ -5,6 +5,7 @@ import type { Send } from '../hosting.ts';
 import type { Namespace, WorkerId } from '../ids.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { Charts } from '../statechart/charts.ts';
+import type { StepGate } from './step-gate.ts';
 
 /** Structured log lines: a fixed text and fields. Never bodies, contexts or inputs: they may hold what people own. */
 export interface Log {
@@ -49,6 +50,8 @@ export interface Scene {
   readonly timeScale: number;
   readonly counters: Counters;
   readonly log: Log;
+  /** One for all shards of the process (M5). */
+  readonly gate: StepGate;
   /** Estimate of the server's clock in ms (T2). */
   serverNow(): number;
   /** '' where the server's own clock counts, else the virtual reading that does (T2). */

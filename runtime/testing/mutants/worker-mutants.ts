@@ -64,6 +64,15 @@ export const workerMutants: readonly Mutant[] = [
     tests: ['runtime/worker.test.ts'],
   },
   {
+    name: 'gate-ignored',
+    law: 'M5',
+    why: 'while a step is tried that may end the process, no other shard of the worker steps',
+    file: 'runtime/commit/open-shard.ts',
+    find: '    if (gate.held !== undefined) return await gate.held;',
+    replace: '    if (gate.held !== undefined) void gate.held;',
+    tests: ['runtime/worker.test.ts'],
+  },
+  {
     name: 'blocked-socket-kept',
     law: 'M2',
     why: 'a blocking read that outlives its deadline costs the socket, since the block may live on at the server',

@@ -21,14 +21,19 @@ export const hotOrder: Trial = {
   seconds: 55,
   async run(stage) {
     const cluster = await stage.cluster();
-    const clients: LoadClient[] = []; // Before the load, so that their connections are none that stayed behind.
-    for (let i = 0; i < CLIENTS; i += 1) clients.push(stage.recorder.process(`hot-${i}`, await cluster.connect('one')));
+    // Before the load, and each has asked once: then all their connections are there, and none is one that stayed behind.
+    const hot = actorId('one.hot');
+    const clients: LoadClient[] = [];
+    for (let i = 0; i < CLIENTS; i += 1) {
+      const client = stage.recorder.process(`hot-${i}`, await cluster.connect('one'));
+      await client.ask(added(hot, `first-${i}`), ASK);
+      clients.push(client);
+    }
     const started = await stage.load(cluster);
     const { load } = started;
 
     await pause(systemClock, PHASE_MS);
     stage.measureSpread('the others, with nothing hot', load.latencies.slice(), 'ms');
-    const hot = actorId('one.hot');
     await phase(stage, started, clients, 'one hot actor', [hot]);
     await phase(stage, started, clients, 'one hot shard', actorsOf(cluster, cluster.client().shardOf(hot)));
     const report = await stage.finish(cluster);
