@@ -36,6 +36,8 @@ export async function runWorker(context: Context): Promise<void> {
   let exitCode = 0;
   let lastWords = '';
   const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: false }, async ({ signal, err }) => {
+    // Asked twice to come back, it drains all the same: in a hurry is only who sends another signal a second time.
+    process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => {});
     if (err === undefined) log.info({ signal }, 'stopping');
     else log.error({ error: wordsOf(err) }, 'stopping after an error');
     ending.abort();
@@ -112,7 +114,7 @@ async function once<T>(start: () => Promise<T>, log: Logger, signal: AbortSignal
       return await start();
     } catch (error) {
       if (!(error instanceof OperatingError) || error.code !== 'redis-unavailable' || signal.aborted) throw error;
-      if (tries % 20 === 0) log.warn('waiting for the store');
+      if (tries % 20 === 0) log.warn({ why: error.message }, 'waiting for the store');
       await pause(systemClock, STORE_RETRY_MS, signal);
     }
   }

@@ -2,9 +2,10 @@
 //
 // It runs in a process group of its own, so that a Ctrl-C in the terminal reaches the supervisor alone, and it holds the
 // other end of a pipe from us as its stdin: the bootstrap in it ends the process when that pipe closes, also when the
-// supervisor was killed.
+// supervisor was killed. One that is stopped by a signal then cannot notice: on Linux the kernel lets it go on.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { findOnPath } from '../runtime/testing/redis-server.ts';
 import { LineCutter } from './log-lines.ts';
 import { shellLine } from './procfile.ts';
 import { monotonic, pause, settledWithin } from './time.ts';
@@ -114,7 +115,8 @@ export class Supervised {
 
   #launch(): void {
     const { command, cwd, env } = this.#options;
-    const child = spawn('/bin/sh', ['-c', shellLine(command)], {
+    const [program, ...args] = thawedWithoutUs(['/bin/sh', '-c', shellLine(command)], env.PATH);
+    const child = spawn(program, args, {
       cwd,
       env: { ...env },
       detached: true,
@@ -171,6 +173,15 @@ export class Supervised {
     if (this.#last.length > LAST_LINES_MAX) this.#last.shift();
     this.#options.line(line);
   }
+}
+
+/** A process that is frozen as we die would stay for ever; SIGCONT is nothing to one that runs. */
+function thawedWithoutUs(
+  line: readonly [string, ...string[]],
+  path: string | undefined,
+): readonly [string, ...string[]] {
+  const setpriv = process.platform === 'linux' ? findOnPath('setpriv', path) : undefined;
+  return setpriv === undefined ? line : [setpriv, '--pdeathsig', 'CONT', ...line];
 }
 
 function killGroup(leader: number | undefined): void {

@@ -2,7 +2,7 @@
 // is left behind: not after a stop, not after a failed start, not after SIGKILL.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -261,7 +261,7 @@ t.test('settings and servers that cannot be used end the start with their exit c
 });
 
 t.test(
-  'after SIGKILL of the supervisor its processes and its Redis end by themselves',
+  'after SIGKILL of the supervisor its processes, a frozen one too, and its Redis end by themselves',
   { skip: process.platform !== 'linux' },
   async (t) => {
     const folder = projectWith(t, { api: API, ordering: WORKER });
@@ -278,6 +278,10 @@ t.test(
     const record = JSON.parse(await firstLine(child)) as { redisPid: number; processes: { pid: number }[] }; // Our own record, one line above.
     const pids = [record.redisPid, ...record.processes.map(({ pid }) => pid)];
     t.equal(pids.filter(isAlive).length, 4, 'the api, two workers and Redis run');
+    const frozen = record.processes.at(-1)?.pid ?? 0;
+    process.kill(frozen, 'SIGSTOP');
+    t.teardown(() => isAlive(frozen) && process.kill(frozen, 'SIGKILL'));
+    await until(() => /\) T/.test(readFileSync(`/proc/${frozen}/stat`, 'utf8')), 'one of them stands still');
     child.kill('SIGKILL');
     await until(() => !pids.some(isAlive), 'all of them are gone');
   },

@@ -286,6 +286,7 @@ t.test(
       clock: systemClock,
       now: () => 0,
       keysOf: () => shardKeys(namespace('none'), 0),
+      inboxLost: () => new OperatingError('namespace-lost', 'gone'),
       mailbox: undefined,
       tail: async () => ({
         listen: () => () => undefined,

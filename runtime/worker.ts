@@ -27,7 +27,7 @@ import { type Reader, startReader } from './mailbox/reader.ts';
 import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect } from './redis/connector.ts';
-import { namespaceKeys } from './redis/keys.ts';
+import { ballotKey, namespaceKeys } from './redis/keys.ts';
 import { checkRights } from './redis/rights.ts';
 import { type Durability, durabilityText, parseDurability } from './redis/server.ts';
 import { at, batchTo, onDoubt } from './redis/topology.ts';
@@ -309,7 +309,9 @@ class Worker implements Host {
   #lockMasters(): Promise<LockMasters> {
     const { url, lockUrls = [url], connector } = this.#options;
     const asked = { door: 'lock', namespace: this.#namespace, durability: this.#durability } as const;
-    return connectLockMasters(lockUrls, { clock: this.#clock, check: (one) => checkRights(one, asked) }, connector);
+    const check = (one: Connection): Promise<void> => checkRights(one, asked);
+    const ballot = ballotKey(this.#namespace, this.#clock.nonce(8));
+    return connectLockMasters(lockUrls, { clock: this.#clock, check, ballot }, connector);
   }
 
   async #makeOwnership(hasher: Hasher, masters: LockMasters): Promise<Ownership> {
@@ -367,10 +369,8 @@ class Worker implements Host {
 
   #lane(hasher: Hasher, from: number, send: Send, shardsOf: (name: string) => number): string {
     if (send.namespace !== this.#namespace && this.#options.peers?.[send.namespace] === undefined) {
-      throw new OperatingError(
-        'unknown-namespace',
-        `nothing is known of namespace "${send.namespace}"; add it to peers`,
-      );
+      const words = `nothing is known of namespace "${send.namespace}"; add it to peers`;
+      throw new OperatingError('unknown-namespace', words);
     }
     return `${this.#namespace}:${from}>${send.namespace}:${hasher.shardOf(send.actor, shardsOf(send.namespace))}`;
   }

@@ -89,7 +89,8 @@ t.test('lock masters are 1, 3 or 5 different servers; a weight is a share from 0
   t.same(problemOf('redis+unix:///run/a'), []);
   t.equal(readSettings({}).weight, 1);
   t.equal(readSettings({ EMBOSS_WEIGHT: '2.5' }).weight, 2.5);
-  for (const weight of ['-1', '17', 'heavy']) t.match(problemsOf({ EMBOSS_WEIGHT: weight }), [/EMBOSS_WEIGHT must be/]);
+  for (const weight of ['-1', '17', 'heavy', 'Infinity', '-Infinity', '1e999', 'NaN'])
+    t.match(problemsOf({ EMBOSS_WEIGHT: weight }), [/EMBOSS_WEIGHT must be/]);
 });
 
 t.test('the worker id: ours, else what Procfile runners set', async (t) => {

@@ -259,7 +259,15 @@ export function readSettings(environment: Environment, folder = process.cwd()): 
 
 function validate(data: Record<string, string>): Raw {
   try {
-    return envSchema<Raw>({ schema: structuredClone(SettingsSchema), data, env: false });
+    const raw = envSchema<Raw>({ schema: structuredClone(SettingsSchema), data, env: false });
+    // To Ajv "Infinity" is a number within any bounds.
+    const endless = Object.entries(raw).flatMap(([name, value]) =>
+      typeof value === 'number' && !Number.isFinite(value)
+        ? [`${name} must be a finite number, got "${data[name]}"`]
+        : [],
+    );
+    if (endless.length > 0) throw new SettingsError(endless);
+    return raw;
   } catch (error) {
     const faults = (error as { errors?: readonly Fault[] }).errors; // env-schema adds Ajv's list to the error it throws.
     if (faults === undefined) throw error;

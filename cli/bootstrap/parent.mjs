@@ -3,7 +3,7 @@
 
 const GRACE_MS = 20_000;
 
-/** Watches stdin; at its end asks this process to stop, and ends it after 10 s if it does not. */
+/** Watches stdin; at its end asks this process to stop, and ends it after 20 s if it does not. */
 export function followParent(say) {
   process.stdin.on('error', () => {});
   process.stdin.once('close', () => {

@@ -48,7 +48,7 @@ async function restarted(client: Client, worker: string, pid: number): Promise<v
   const view = async (): Promise<WorkerView | undefined> =>
     (await client.workerViews()).find((one) => one.worker === worker);
   const before = await view();
-  process.kill(pid, 'SIGUSR2');
+  askToEnd(worker, pid);
   const deadline = monotonic() + WAIT_MS_MAX;
   while (monotonic() < deadline) {
     const now = await view();
@@ -56,4 +56,17 @@ async function restarted(client: Client, worker: string, pid: number): Promise<v
     await pause(LOOK_MS);
   }
   throw new CliFailure(`${worker} is not back within ${duration(WAIT_MS_MAX)}; see \`emboss workers\` and its log.`);
+}
+
+function askToEnd(worker: string, pid: number): void {
+  try {
+    process.kill(pid, 'SIGUSR2');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EPERM') throw new CliFailure(`${worker} (process ${pid}) belongs to another user of this machine`);
+    if (code !== 'ESRCH') throw error;
+    throw new CliFailure(
+      `${worker} ended before it could be asked, by itself or by another restart; see \`emboss workers\` and its log.`,
+    );
+  }
 }

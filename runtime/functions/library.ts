@@ -71,24 +71,31 @@ export async function loadLibraries(connection: Connection): Promise<void> {
   await Promise.all(serversOf(connection).map(libraryFit));
 }
 
+/** Looks at a server whose library is dropped while we look. One is usual where an operator drops it; a loop gets no more. */
+const LOOKS_MAX = 4;
+
 /**
  * Checks that the library is on the server behind `redis`, and loads it where it is not. A user who may not load needs somebody
- * who has: OperatingError `library-missing` says so. One round trip, three where it is loaded.
+ * who has: OperatingError `library-missing` says so. One round trip, three where it is loaded, seven before it gives up.
  */
 export async function loadLibrary(redis: Redis): Promise<Library> {
   const wanted = await library();
   let found = await loadedHash(redis);
-  if (found === undefined) {
-    await load(redis, wanted);
-    found = await loadedHash(redis); // Still undefined: the library that has the name is without our functions.
+  let wasLoaded = false;
+  for (let looks = 1; found === undefined && looks < LOOKS_MAX; looks += 1) {
+    if (await load(redis, wanted)) wasLoaded = true;
+    found = await loadedHash(redis); // Still undefined: somebody dropped it just now, or the name is taken without our functions.
   }
-  if (found !== wanted.hash) {
-    throw new OperatingError(
-      'library-differs',
-      `Redis holds another ${libraryName} (${found === undefined ? 'without our functions' : `hash ${String(found)}`}, ours ${wanted.hash}): finish the rolling upgrade, or drop it with FUNCTION DELETE ${libraryName} while no worker runs`,
-    );
+  if (found === wanted.hash) return wanted;
+  // Once it could be loaded, nobody else has the name: a process must not end for good over what will be gone the next time.
+  if (found === undefined && wasLoaded) {
+    const words = `the function library ${libraryName} is dropped again as soon as it is loaded: somebody runs FUNCTION DELETE or FLUSH`;
+    throw new OperatingError('redis-unavailable', words, { retry: 'here' });
   }
-  return wanted;
+  throw new OperatingError(
+    'library-differs',
+    `Redis holds another ${libraryName} (${found === undefined ? 'without our functions' : `hash ${String(found)}`}, ours ${wanted.hash}): finish the rolling upgrade, or drop it with FUNCTION DELETE ${libraryName} while no worker runs`,
+  );
 }
 
 /** Undefined where our functions are not. */
@@ -106,11 +113,13 @@ async function loadedHash(redis: Redis): Promise<unknown> {
   }
 }
 
-async function load(redis: Redis, wanted: Library): Promise<void> {
+/** False where a library of that name is there: somebody was quicker, or it is another one. */
+async function load(redis: Redis, wanted: Library): Promise<boolean> {
   try {
     await redis.call('FUNCTION', 'LOAD', wanted.source);
+    return true;
   } catch (error) {
-    if (wordsOf(error).includes('already exists')) return; // Somebody was quicker, or another one has the name.
+    if (wordsOf(error).includes('already exists')) return false;
     if (wordsOf(error).startsWith('NOPERM')) {
       const words = `the function library ${libraryName} is not on the server and this Redis user may not load it: an operator runs \`emboss functions load\` first`;
       throw new OperatingError('library-missing', words, { cause: error });

@@ -103,6 +103,9 @@ export function namespaceKeys(ns: Namespace): NamespaceKeys {
 /** Where a connection leaves a mark for replicas to confirm: under the hash tag of `key`, which is in the same slot. */
 export const markBeside = (key: string): string => `${key.slice(0, key.indexOf('}') + 1)}:mark`;
 
+/** What a process leaves at each lock master for a moment, to tell them apart: a key that the users of locks may write. */
+export const ballotKey = (ns: Namespace, nonce: string): string => `lock:{${ns}:ballot-${nonce}}`;
+
 /** Key patterns of a namespace, as ACL rules name them: keys of all its shards, its own, those of records and the like, locks. */
 export const keyPatterns = {
   shards: (ns: string, name = '*'): string => `{${ns}:*}:${name}`,

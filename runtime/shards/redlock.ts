@@ -13,6 +13,7 @@
 
 import Redlock, { type Lock, type LockServer, type Options } from 'redlock';
 import { type Clock, pause, systemClock } from '../clock.ts';
+import { OperatingError } from '../errors.ts';
 import type { Connection, ConnectOptions } from '../redis/connection.ts';
 import { type Connector, redisConnector } from '../redis/connector.ts';
 import { replyWord } from '../redis/failure.ts';
@@ -54,11 +55,14 @@ export interface LockMasters {
 export interface LockOptions extends ConnectOptions {
   /** Rejects for a master that cannot be used. One that is away at the start is not asked. */
   readonly check?: (connection: Connection) => Promise<void>;
+  /** A lock key of this call alone, by which two addresses of one server are told. Left out, that is not looked at. */
+  readonly ballot?: string;
 }
 
 /**
  * Connects to one, three or five independent masters; a minority may be away and is joined when it returns. Throws
- * OperatingError `redis-unavailable` when no majority is ready in time.
+ * OperatingError `redis-unavailable` when no majority is ready in time, and with a ballot `bad-setting` when two of those that
+ * are ready are one server, and `redis-not-master` when no majority may be written to.
  */
 export async function connectLockMasters(
   urls: readonly string[],
@@ -74,6 +78,7 @@ export async function connectLockMasters(
     await majority(tries);
     // The others are usually a moment behind; without them the first lock would rest on a bare majority.
     await Promise.race([Promise.allSettled(tries), pause(options.clock ?? systemClock, OTHERS_WITHIN_MS)]);
+    if (options.ballot !== undefined) await castBallots(connections, options.ballot);
   } catch (error) {
     await Promise.all(connections.map((connection) => connection.close()));
     throw error;
@@ -127,6 +132,30 @@ const READY_WITHIN_MS = 5_000;
 const OTHERS_WITHIN_MS = 300;
 
 const quorumOf = (servers: number): number => Math.floor(servers / 2) + 1;
+
+const BALLOT_MS = 10_000; // Longer than asking all masters takes.
+const BALLOT = `
+  if redis.call('exists', KEYS[1]) == 1 then return 1 end
+  redis.call('set', KEYS[1], '1', 'PX', ARGV[1])
+  return 0
+`;
+
+/** One after the other: whoever has our ballot already is a server that was asked under another address. It has one vote. */
+async function castBallots(connections: readonly Connection[], ballot: string): Promise<void> {
+  const replicas: string[] = [];
+  for (const connection of connections.filter(({ ready }) => ready)) {
+    const { redis, printable } = at(connection, ballot);
+    const met = await redis.call('EVAL', BALLOT, '1', ballot, BALLOT_MS).catch((error: Error) => replyWord(error));
+    if (met === 1) {
+      const words = `LOCK_REDIS_URLS names one server twice: ${printable} is one of those before it under another address; a server has one vote`;
+      throw new OperatingError('bad-setting', words);
+    }
+    if (met === 'READONLY') replicas.push(printable);
+  }
+  if (replicas.length <= connections.length - quorumOf(connections.length)) return;
+  const words = `LOCK_REDIS_URLS names replicas, which grant no locks: ${replicas.join(', ')}; give the URLs of masters`;
+  throw new OperatingError('redis-not-master', words);
+}
 
 const VALUE_BYTES = 16;
 const GONE_MAX = 16; // More at once than that wait for the lease; the call stays small.

@@ -520,6 +520,26 @@ t.test(
   },
 );
 
+t.test(
+  'L2: a lock master under two addresses is refused, and so are replicas without a majority beside them',
+  async (t) => {
+    const { port } = new URL(server.url);
+    const copy = await startRedis({ args: ['--replicaof', '127.0.0.1', port] });
+    t.teardown(() => copy.stop());
+    const other = await startRedis();
+    t.teardown(() => other.stop());
+    const named = (ballot: string, ...urls: readonly string[]) =>
+      connectLockMasters(urls, { ballot: `lock:{twins:${ballot}}`, readyWithinMs: 5_000 });
+    await t.rejects(named('a', server.url, other.url, `redis://localhost:${port}`), {
+      code: 'bad-setting',
+      message: /localhost:\d+\/0 is one of those before it under another address/,
+    });
+    await t.rejects(named('b', copy.url), { code: 'redis-not-master', message: /names replicas/ });
+    const masters = await named('d', server.url, other.url, 'redis://127.0.0.1:1');
+    await masters.close();
+  },
+);
+
 t.test('L2: a worker starts with a minority of lock masters away, and not without a majority', async (t) => {
   const masters = await connectLockMasters([server.url, 'redis://127.0.0.1:1', server.url], { readyWithinMs: 2_000 });
   await masters.close();

@@ -195,7 +195,8 @@ function release(child: ChildProcess): void {
   }
 }
 
-function findOnPath(name: string, path: string | undefined): string | undefined {
+/** The first file of that name on a PATH that may be executed, or undefined. */
+export function findOnPath(name: string, path: string | undefined): string | undefined {
   for (const folder of (path ?? '').split(delimiter)) {
     if (folder === '') continue;
     const file = join(folder, name);
