@@ -9,11 +9,11 @@ import { assign, createMachine } from 'xstate';
 import { people } from '../actors/people/index.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host } from '../runtime/index.ts';
-import { type RedisServer, startRedis } from '../runtime/testing/index.ts';
+import { connectRedis, type RedisServer, startRedis } from '../runtime/testing/index.ts';
 import { createSurface } from './app.ts';
 import { developmentTokens } from './auth/tokens.ts';
 import { pause, systemTicker } from './client/clock.ts';
-import { LiveClient, type LiveSocket, RestClient, RestError } from './client/index.ts';
+import { LiveClient, type LiveSocket, type LiveSubscription, RestClient, RestError } from './client/index.ts';
 import { limits } from './limits.ts';
 import { createHub } from './live/hub.ts';
 import { createLog } from './log.ts';
@@ -65,6 +65,13 @@ const registered: Hosted = {
         },
   answer: (after) => ({ status: String(after.value), statusGroup: 'in_progress' }),
 };
+
+/** What a visitor of a topic heard, and where it stood when it left. */
+interface Stay {
+  readonly lines: readonly string[];
+  readonly version: number | undefined;
+  readonly cursor: LiveSubscription['cursor'];
+}
 
 interface World {
   readonly redis: RedisServer;
@@ -317,6 +324,77 @@ t.test(
   },
 );
 
+t.test('P2: a watcher that was away while the server lost its tail and wrote past it gets one picture', async (t) => {
+  const { redis, ordering, worker, api } = await world(t);
+  await worker();
+  const running = await api();
+  const customer = new RestClient({ baseUrl: running.publicUrl, token: await token('usr_anna', 'customer') });
+  const operator = new RestClient({ baseUrl: running.publicUrl, token: await token('usr_op', 'operator') });
+  const placed = await customer.createOrder(goodOrder(), 'away');
+  const orderId = placed.body.orderId as Parameters<Client['history']>[0];
+  const topics = [
+    [customer, `order:${orderId}`],
+    [operator, 'ops.orders'],
+  ] as const;
+  /** Follows both topics from where `from` stood until it is said to be enough; then goes away. */
+  const visit = async (port: number, from: readonly Stay[], enough: (lines: readonly string[]) => Promise<void>) => {
+    const url = `ws://127.0.0.1:${port}/api/v1/ws`;
+    const stays: Stay[] = [];
+    for (const [index, [rest, topic]] of topics.entries()) {
+      const dial = (to: string, protocol: string) => new WebSocket(to, protocol) as unknown as LiveSocket; // As above.
+      const live = new LiveClient({ url, ticket: () => rest.ticket(), connect: dial });
+      const lines: string[] = [];
+      const { version, cursor } = from[index] ?? {};
+      const subscription = live.subscribe({
+        topic,
+        ...(version === undefined ? {} : { since: version }),
+        ...(cursor === undefined ? {} : { cursor }),
+        onSnapshot: ({ gap, state }) => void lines.push(`${gap ? 'gap, ' : ''}picture ${state.status ?? ''}`.trim()),
+        onEvent: ({ version, data }) => void lines.push(`${version} ${data.status}`),
+      });
+      await enough(lines);
+      stays.push({ lines: [...lines], version: subscription.version, cursor: subscription.cursor });
+      await live.close();
+    }
+    return stays;
+  };
+  let n = 0;
+  const say = (type: string) =>
+    ordering.ask({ actor: orderId, event: { type, by: 'usr_op', reason: 'test' }, messageId: `say-${n++}` });
+  const first = await visit(running.port, [], (lines) => until('the picture', () => lines.length === 1));
+  t.same(
+    first.map(({ lines }) => lines),
+    [['picture in_review'], ['picture']],
+  );
+
+  const beside = await connectRedis('query', redis.url);
+  t.teardown(() => beside.close());
+  const { redis: connection } = beside;
+  const keys = async () => await connection.keys(`{ord:${ordering.shardOf(orderId)}}:*`);
+  const older = new Map<string, Buffer>();
+  for (const key of await keys()) older.set(key, await connection.dumpBuffer(key));
+  await say('REVIEW_REQUIRED'); // Version 3: approved.
+  const second = await visit(running.port, first, (lines) => until('version 3', () => lines.includes('3 approved')));
+  t.same(
+    second.map(({ lines }) => lines),
+    [['3 approved'], ['3 approved']],
+  );
+  const restored = connection.multi().del(...(await keys()));
+  for (const [key, bytes] of older) restored.restore(key, 0, bytes);
+  await restored.exec();
+  for (let i = 0; i < 6; i++) await say(i % 2 === 0 ? 'RETRY' : 'REVIEW_REQUIRED').catch(() => undefined);
+  await until('written past it', async () => ((await ordering.read(orderId))?.announced ?? 0) > 3);
+
+  await running.close();
+  const next = await api(running.port); // It never saw what was lost.
+  const third = await visit(next.port, second, (lines) => until('the picture', () => lines.length > 0));
+  t.match(
+    third.map(({ lines }) => lines),
+    [[/^gap, picture /], [/^gap, picture/]],
+    'not a version that goes on from 3',
+  );
+});
+
 t.test('readiness: what is committed while the first look runs is heard, and an idle api stays ready', async (t) => {
   const { ordering, worker, api } = await world(t);
   await worker();
@@ -341,7 +419,7 @@ t.test('readiness: what is committed while the first look runs is heard, and an 
   t.equal(n, 16);
   const isAbreast = async (): Promise<boolean> => {
     const heads = await ordering.shardViews();
-    return heads.every(({ shard, head }) => (parts.hub.feed.heads.get(shard) ?? 0) >= head);
+    return heads.every(({ shard, head }) => (parts.hub.feed.heads.get(shard)?.number ?? 0) >= head);
   };
   await until('the live events are heard', isAbreast);
   for (let look = 0; look < 3; look++) {

@@ -8,7 +8,7 @@
 // A look costs one ping per context, and at most one reading of the shards per context and `shardViewsKeptMs`, however many
 // ask: a process has one readiness, which its surfaces share.
 
-import type { Client, ShardView } from '../runtime/client.ts';
+import type { Client, JournalPosition, ShardView } from '../runtime/client.ts';
 import type { Ticker } from './client/clock.ts';
 import { ApiProblem } from './errors.ts';
 import { limits } from './limits.ts';
@@ -96,10 +96,10 @@ function contextOver(name: 'ordering' | 'delivery', client: Client, ticker: Tick
 export function createLag(ticker: Ticker) {
   const owed = new Map<number, { readonly head: number; readonly since: number }>();
   return {
-    isBehind(views: readonly ShardView[], heads: ReadonlyMap<number, number>): boolean {
+    isBehind(views: readonly ShardView[], heads: ReadonlyMap<number, JournalPosition>): boolean {
       const now = ticker.now();
       for (const { shard, head } of views) {
-        const heard = heads.get(shard) ?? 0;
+        const heard = heads.get(shard)?.number ?? 0;
         const due = owed.get(shard);
         if (heard >= head) owed.delete(shard);
         else if (due === undefined || heard >= due.head || head < due.head) owed.set(shard, { head, since: now });

@@ -6,7 +6,15 @@
 import { createHash } from 'node:crypto';
 import type { OrderRequest, Role } from '../actors/contract/dto.ts';
 import { people } from '../actors/people/index.ts';
-import type { ActorView, AskOutcome, Client, Command, SendOutcome, ShardView } from '../runtime/client.ts';
+import type {
+  ActorView,
+  AskOutcome,
+  Client,
+  Command,
+  JournalPosition,
+  SendOutcome,
+  ShardView,
+} from '../runtime/client.ts';
 import { developmentTokens } from './auth/tokens.ts';
 import type { Ticker } from './client/clock.ts';
 import { createHub } from './live/hub.ts';
@@ -59,7 +67,6 @@ export class PlayedClient {
   /** First position that is still there. */
   trimmedBelow = 1;
   counter = 1;
-  rewoundTo = 0;
   rewinds = 0;
   isGone = false;
   /** Who hears nothing, although entries are there: all watches and the shared tail, or the watches that began at a position. */
@@ -72,7 +79,7 @@ export class PlayedClient {
   readonly elsewhere = new Set<string>();
   onAsk: (command: Command) => AskOutcome = () => ({ kind: 'unknown' });
   onSend: (command: Command) => SendOutcome = () => ({ kind: 'accepted', position: 1 });
-  #heard: number | undefined;
+  #heard: JournalPosition | undefined;
   #breaks = 0;
   readonly #waiting = new Set<() => void>();
 
@@ -100,12 +107,17 @@ export class PlayedClient {
     return view;
   }
 
+  /** The owner's: another one after each rewind, be it under the same counter. */
+  get token(): string {
+    return `${this.counter}:test${this.rewinds}`;
+  }
+
   #append(orderId: string, announcement: JournalEntry['announcement'], previous: number | undefined): JournalEntry {
     const sequence = this.#sequenceOf(orderId) + 1;
     const entry = {
       shard: 0,
       position: this.entries.length + 1,
-      token: `${this.counter}:test`,
+      token: this.token,
       kind: 'moved',
       actor: orderId,
       sequence,
@@ -137,7 +149,6 @@ export class PlayedClient {
    */
   rewind(position: number, { sameCounter = false } = {}): void {
     this.entries.length = position;
-    this.rewoundTo = position;
     this.rewinds++;
     if (!sameCounter) this.counter++;
     for (const [orderId, view] of this.views) {
@@ -189,11 +200,12 @@ export class PlayedClient {
       shardViews: async () =>
         this.#up(() => {
           this.shardViewReads++;
-          return [{ shard: 0, head: this.entries.length, token: `${this.counter}:test` } as ShardView];
+          return [{ shard: 0, head: this.entries.length, token: this.token } as ShardView];
         }),
       population: async () => this.#up(() => new Map([['fulfilment.screening', this.views.size]])),
       inState: async () => [],
       heard: async () => this.#up(() => this.#positions()),
+      head: async () => this.#up(() => this.#head),
       watch: ({ from, signal } = {}) => this.#watch(from?.get(0), signal),
       ask: async (command) => this.#up(() => this.#noted(command, this.onAsk)),
       send: async (command) => this.#up(() => this.#noted(command, this.onSend)),
@@ -222,9 +234,9 @@ export class PlayedClient {
     return this.entries.filter(({ position }) => position >= this.trimmedBelow);
   }
   /** Of the shared tail: opened at the present by who asks first. */
-  #positions(): ReadonlyMap<number, number> {
+  #positions(): ReadonlyMap<number, JournalPosition> {
     if (this.isTailless) throw new Error('the tail cannot be opened');
-    if (this.#heard === undefined || this.deaf !== 'all') this.#heard = this.entries.length;
+    if (this.#heard === undefined || this.deaf !== 'all') this.#heard = this.#head;
     return new Map([[0, this.#heard]]);
   }
   #noted<Outcome>(command: Command, answer: (command: Command) => Outcome): Outcome {
@@ -239,9 +251,18 @@ export class PlayedClient {
     });
   }
 
-  #watch(from: number | undefined, signal: AbortSignal | undefined): ReturnType<Client['watch']> {
-    let at = from ?? this.entries.length;
-    let rewinds = this.rewinds;
+  get #head(): JournalPosition {
+    const last = this.entries.at(-1);
+    return { number: last?.position ?? 0, token: last?.token ?? '' };
+  }
+  /** Whether the entry at a position was lost; trimmed is not lost. */
+  #isUndone({ number, token }: JournalPosition): boolean {
+    const there = this.#kept().find(({ position }) => position >= number);
+    return number > 0 && (there === undefined || (there.position === number && there.token !== token));
+  }
+
+  #watch(from: JournalPosition | undefined, signal: AbortSignal | undefined): ReturnType<Client['watch']> {
+    let at = from ?? this.#head;
     const breaks = this.#breaks;
     let isClosed = false;
     const isDeaf = (): boolean => this.deaf === 'all' || (this.deaf === 'from' && from !== undefined);
@@ -249,18 +270,14 @@ export class PlayedClient {
       for (;;) {
         if (isClosed || signal?.aborted === true) return { done: true, value: undefined };
         if (breaks !== this.#breaks) throw new Error('the watch broke');
-        // A reader that finds the tail gone says so, and goes back to what is there.
-        if (rewinds !== this.rewinds && !isDeaf()) {
-          rewinds = this.rewinds;
-          if (at > this.rewoundTo) {
-            at = this.rewoundTo;
-            const token = this.entries[at - 1]?.token ?? '';
-            return { done: false, value: { shard: 0, position: at, token, kind: 'rewound', at: 0 } };
-          }
+        // A reader that finds the tail gone says so, and goes on from what is there.
+        if (!isDeaf() && this.#isUndone(at)) {
+          at = this.#head;
+          return { done: false, value: { shard: 0, position: at.number, token: at.token, kind: 'rewound', at: 0 } };
         }
-        const entry = isDeaf() ? undefined : this.entries.find(({ position }) => position > at);
+        const entry = isDeaf() ? undefined : this.entries.find(({ position }) => position > at.number);
         if (entry !== undefined) {
-          at = entry.position;
+          at = { number: entry.position, token: entry.token };
           return { done: false, value: entry };
         }
         await new Promise<void>((resolve) => {

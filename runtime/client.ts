@@ -6,12 +6,13 @@
 import type { Clock } from './clock.ts';
 import type { ActorId, Namespace, Sequence } from './ids.ts';
 import type { Event, Json, JsonObject } from './json.ts';
-import type { Answer, JournalEntry } from './messages.ts';
+import type { Answer, JournalEntry, JournalPosition } from './messages.ts';
 import type { Connector } from './redis/connector.ts';
 import type { Takeover } from './shards/takeover.ts';
 
 export { connect } from './client/connect.ts';
 export { OperatingError, OutcomeUnknown } from './errors.ts';
+export type { JournalPosition } from './messages.ts';
 export type { Takeover, TakeoverCause } from './shards/takeover.ts';
 
 export interface Command {
@@ -185,14 +186,18 @@ export interface Client {
    * How far this client has heard the journals, position by shard: the tail by which `ask` hears its answers. Opens it when
    * nobody has. A head that stays above its position for long is a tail that is broken.
    */
-  heard(): Promise<ReadonlyMap<number, number>>;
+  heard(): Promise<ReadonlyMap<number, JournalPosition>>;
   /**
-   * Follows the journals of all shards from when the tail is open, after `heard()` at the latest (or from `from`, positions by shard), in order per shard, across
-   * reconnections and without a gap. One shared reader per client, however many watches.
+   * Follows the journals of all shards from when the tail is open, after `heard()` at the latest, in order per shard, across
+   * reconnections and without a gap. One shared reader per client, however many watches. With `from`, positions by shard, it
+   * goes on above them, with a reader of its own; a shard that is not in it begins at its head. Where the entry at a position
+   * was undone, also while nobody watched, the first told of the shard is `rewound`, with the position from which it goes on.
    */
-  watch(options?: { readonly from?: ReadonlyMap<number, number>; readonly signal?: AbortSignal }): Watch;
+  watch(options?: { readonly from?: ReadonlyMap<number, JournalPosition>; readonly signal?: AbortSignal }): Watch;
   /** Journal entries of one shard above a position; the raw form of `watch`, for auditors. */
   journal(shard: number, after: number, limit: number): Promise<readonly JournalEntry[]>;
+  /** The last entry of a shard's journal, to be compared later (P1). Asked in the turn after a `read`, it stands at or above it. */
+  head(shard: number): Promise<JournalPosition>;
   /** Stored snapshot text `{machine, version, hash, snapshot}`, for auditors. */
   stored(actor: ActorId): Promise<string | undefined>;
   /** Ids of all actors of a shard, for auditors. */

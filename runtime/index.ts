@@ -22,6 +22,6 @@ export {
 } from './hosting.ts';
 export { type ActorId, actorId, isActorId, namespace } from './ids.ts';
 export { canonical, type Event, type Json, type JsonObject } from './json.ts';
-export type { Answer, JournalEntry, Message } from './messages.ts';
+export type { Answer, JournalEntry, JournalPosition, Message } from './messages.ts';
 export { aclLine, type Entrance, type UserRights, userRights } from './redis/users.ts';
 export { type Host, type HostOptions, host } from './worker.ts';

@@ -12,7 +12,7 @@ import { OperatingError, OutcomeUnknown } from './errors.ts';
 import { library } from './functions/library.ts';
 import { type ActorId, actorId, namespace, sequence, tokenCounter } from './ids.ts';
 import { RawEntry } from './journal/entry.ts';
-import type { Answer, JournalEntry } from './messages.ts';
+import type { Answer, JournalEntry, JournalPosition } from './messages.ts';
 import type { Connection } from './redis/connection.ts';
 import { type Connector, connect as connectRedis, redisConnector } from './redis/connector.ts';
 import { namespaceKeys, shardKeys } from './redis/keys.ts';
@@ -920,6 +920,11 @@ t.test('M7: only a create message creates', async (t) => {
 
 // --- Reading: P2, P3; ownership: L2 to L4 ------------------------------------------------------------------------------
 
+const standing = (entry: JournalEntry | undefined): JournalPosition => ({
+  number: entry?.position ?? 0,
+  token: entry?.token ?? '',
+});
+
 /** Cuts the socket on which the client follows the journals. */
 async function cutTail(space: TrialSpace): Promise<unknown> {
   const own = new RegExp(`^id=(\\d+) .*name=emboss-tail-${space.name} `, 'm');
@@ -961,7 +966,8 @@ t.test(
     watch.close();
     await watching;
 
-    const from = new Map([0, 1].map((shard) => [shard, 3]));
+    const third = async (shard: number) => standing((await space.client.journal(shard, 2, 1))[0]);
+    const from = new Map([[0, await third(0)] as const, [1, await third(1)] as const]);
     const again: JournalEntry[] = [];
     for await (const entry of space.client.watch({ from })) {
       again.push(entry);
@@ -996,6 +1002,49 @@ t.test(
     t.same(told, ['moved 4', 'rewound 3', 'claimed 4', 'moved 5', 'moved 6']);
     watch.close();
     await watching;
+  },
+);
+
+t.test(
+  'P2: a watch that was away while the server lost its tail and wrote past it is told so when it resumes',
+  async (t) => {
+    const space = await open(t, { shards: 1 });
+    await space.host();
+    await space.ask(A, { type: 'ADD', id: 'kept' });
+    const older = await space.dump(A);
+    const kept = await space.client.head(0);
+    const lost = await space.ask(A, { type: 'ADD', id: 'lost' });
+    const seen = await space.client.head(0);
+    t.match([lost.version, kept.number, seen.number], [3, 3, 4]);
+    await space.restore(A, older);
+    // Two, since an owner that still runs has read past the place that the first one takes.
+    for (const id of ['again', 'and again']) await space.send(A, { type: 'ADD', id });
+    await space.until(
+      'the journal is past the position',
+      async () => (await space.client.head(0)).number > seen.number,
+    );
+    await space.settled();
+    const head = await space.client.head(0);
+    t.not((await space.client.journal(0, seen.number - 1, 1))[0]?.token, seen.token, 'another entry stands there');
+
+    const told = async (from: JournalPosition): Promise<readonly string[]> => {
+      const entries: string[] = [];
+      await space.send(A, { type: 'ADD', id: `behind ${from.number}` });
+      for await (const { kind, position } of space.client.watch({ from: new Map([[0, from]]) })) {
+        entries.push(`${kind} ${position}`);
+      if (kind === 'rewound') await space.send(A, { type: 'ADD', id: 'behind it' });
+        if (position > head.number && kind === 'moved') break;
+      }
+      return entries;
+    };
+    const [first, ...others] = await told(seen);
+    t.match(first, /^rewound /);
+    t.same(
+      others.filter((entry) => entry.startsWith('rewound')),
+      [],
+      'once',
+    );
+    t.match((await told(kept)).join(), /^claimed 4,moved 5,moved 6,moved 7/, 'what was not undone is gone on from');
   },
 );
 

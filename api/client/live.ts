@@ -7,9 +7,11 @@
 
 import type { Problem } from '../../actors/contract/problems.ts';
 import {
+  CURSOR_SHARDS_MAX,
   type Cursor,
   closeCodes,
   type EventFrame,
+  type Mark,
   parseServerFrame,
   type ServerFrame,
   type SnapshotFrame,
@@ -49,9 +51,12 @@ export type LiveSnapshot = SnapshotFrame & {
 
 export interface SubscriptionOptions {
   readonly topic: string;
-  /** One order: only what comes after this version. Without it, the first thing handed on is a snapshot. */
+  /**
+   * One order: only what comes after this version. Without it, the first thing handed on is a snapshot. Above 0 it takes the
+   * cursor that was kept with it: a number alone does not say whether that version was undone, and a snapshot comes.
+   */
   readonly since?: number;
-  /** Many orders: from a cursor kept before. */
+  /** From a cursor kept before. */
   readonly cursor?: Cursor;
   readonly onEvent?: (event: LiveEvent) => void;
   readonly onSnapshot?: (snapshot: LiveSnapshot) => void;
@@ -63,7 +68,7 @@ export interface LiveSubscription {
   readonly topic: string;
   /** One order: last version handed on. */
   readonly version: number | undefined;
-  /** Many orders: where it stands, to be kept and passed again. */
+  /** Where it stands, to be kept and passed again; of one order, with the version. */
   readonly cursor: Cursor | undefined;
   close(): void;
 }
@@ -71,8 +76,7 @@ export interface LiveSubscription {
 interface Followed extends SubscriptionOptions {
   readonly id: string;
   last: number | undefined;
-  lastEventId: string | undefined;
-  positions: Record<string, number> | undefined;
+  positions: Record<string, Mark> | undefined;
   /** Many orders: last version per order. */
   readonly versions: Map<string, number>;
   gap: boolean;
@@ -119,7 +123,6 @@ export class LiveClient {
       ...options,
       id: `s${this.#nextId++}`,
       last: options.since,
-      lastEventId: undefined,
       positions: options.cursor === undefined ? undefined : { ...options.cursor },
       versions: new Map(),
       gap: false,
@@ -265,7 +268,8 @@ export class LiveClient {
     if (followed === undefined) return;
     const isOne = followed.topic.startsWith('order:');
     const last = isOne ? followed.last : followed.versions.get(frame.orderId);
-    if (!isOne && followed.positions !== undefined) followed.positions[String(frame.at[0])] = frame.at[1];
+    const [shard, ...mark] = frame.at;
+    if (!isOne && followed.positions !== undefined) followed.positions[String(shard)] = mark;
     if (last !== undefined && frame.version <= last) return;
     if (isOne && last !== undefined && frame.previous > last) {
       this.#again(followed);
@@ -274,7 +278,7 @@ export class LiveClient {
 
     if (isOne) {
       followed.last = frame.version;
-      followed.lastEventId = frame.eventId;
+      followed.positions = { [String(shard)]: mark };
     } else {
       followed.versions.set(frame.orderId, frame.version);
     }
@@ -287,13 +291,9 @@ export class LiveClient {
     const isOne = followed.topic.startsWith('order:');
     const gap = followed.gap || (isOne && followed.last !== undefined && frame.version > followed.last);
     followed.gap = false;
-    if (isOne) {
-      followed.last = frame.version;
-      followed.lastEventId = undefined;
-    } else {
-      followed.versions.clear();
-      followed.positions = frame.cursor === undefined ? undefined : { ...frame.cursor };
-    }
+    followed.positions = frame.cursor === undefined ? undefined : { ...frame.cursor };
+    if (isOne) followed.last = frame.version;
+    else followed.versions.clear();
     followed.onSnapshot?.({ ...frame, gap });
   }
 
@@ -311,14 +311,15 @@ export class LiveClient {
   }
 
   #ask(followed: Followed): void {
-    const { id, topic, last, lastEventId, positions } = followed;
+    const { id, topic, last, positions } = followed;
+    const isKept = positions !== undefined && Object.keys(positions).length <= CURSOR_SHARDS_MAX;
+    followed.gap ||= positions !== undefined && !isKept;
     this.#send({
       kind: 'subscribe',
       id,
       topic,
       ...(topic.startsWith('order:') && last !== undefined ? { since: last } : {}),
-      ...(lastEventId === undefined ? {} : { lastEventId }),
-      ...(positions === undefined ? {} : { cursor: positions }),
+      ...(isKept ? { cursor: positions } : {}),
     });
   }
 

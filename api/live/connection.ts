@@ -14,7 +14,16 @@ import { limits } from '../limits.ts';
 import type { Feed, FeedItem } from './feed.ts';
 import { type ClientFrame, closeCodes, parseClientFrame, type ServerFrame } from './protocol.ts';
 import { gone, replayAll, replayOrder } from './replay.ts';
-import { isLive, isUndone, type Picture, type Subscription, subscriptionOf, told } from './subscription.ts';
+import {
+  cursorOf,
+  isLive,
+  isUndone,
+  type Picture,
+  readPicture,
+  type Subscription,
+  subscriptionOf,
+  told,
+} from './subscription.ts';
 import { type Pictures, type Topic, topicOf } from './topics.ts';
 
 /** The part of a `ws` socket that is used. */
@@ -223,18 +232,12 @@ export class Connection {
   }
 
   #deliver(subscription: Subscription, item: FeedItem): void {
-    if (subscription.topic.kind === 'order') {
-      const last = subscription.last ?? 0;
-      if (item.version <= last) {
-        // A version seen before, written by a later owner: the server lost its tail and went on.
-        if (item.counter > subscription.counter) this.#undo(subscription);
-        return;
-      }
-      if (!this.#sendEvent(subscription, item)) return;
-      told(subscription, item);
-    } else if (this.#sendEvent(subscription, item)) {
-      subscription.positions?.set(item.shard, item.position);
+    if (subscription.topic.kind === 'order' && item.version <= (subscription.last ?? 0)) {
+      // A version seen before, written by a later owner: the server lost its tail and went on.
+      if (item.counter > subscription.counter) this.#undo(subscription);
+      return;
     }
+    if (this.#sendEvent(subscription, item)) told(subscription, item);
   }
 
   #stale(subscription: Subscription): void {
@@ -273,32 +276,34 @@ export class Connection {
     topic: Extract<Topic, { kind: 'order' }>,
     principal: Principal,
   ): Promise<boolean> {
-    const { client, pictures } = this.#parts;
-    const { rewinds } = subscription;
-    const view = await client.read(topic.actor);
-    const state = pictures.order(view, principal);
-    if (view === undefined || state === undefined) {
+    const { client } = this.#parts;
+    const picture = await readPicture(this.#parts, subscription, topic.actor, principal);
+    if (picture === undefined) {
       this.#refuse(subscription.id, new ApiProblem('not-found'));
       return false;
     }
-    const since = subscription.last;
+    const { counter, announced } = picture.view;
+    const { last: since, lastEventId, positions } = subscription;
     if (since !== undefined) {
-      const from = { since, head: view.announced, lastEventId: subscription.lastEventId };
-      const replay = isUndone(subscription) ? gone : await replayOrder(client, topic.actor, from);
+      const seen = { since, lastEventId, position: positions?.get(client.shardOf(topic.actor)) };
+      const replay = isUndone(subscription) ? gone : await replayOrder(client, topic.actor, seen, announced);
       if (replay.kind === 'items') {
-        subscription.counter = Math.max(subscription.counter, view.counter);
+        subscription.counter = Math.max(subscription.counter, counter);
         return this.#sendAll(subscription, replay.items);
       }
     }
-    return this.#sendSnapshot(subscription, { view, state, rewinds }, since);
+    return this.#sendSnapshot(subscription, picture, since);
   }
 
   /** An order as it stands, with a gap before it when what was sent before, up to `gapFrom`, does not lead there. */
-  #sendSnapshot(subscription: Subscription, { view, state, rewinds }: Picture, gapFrom?: number): boolean {
+  #sendSnapshot(subscription: Subscription, { view, state, head, rewinds }: Picture, gapFrom?: number): boolean {
     const { id, topic } = subscription;
     const gap = { kind: 'gap', id, topic: topic.name, from: gapFrom ?? 0, to: view.announced } as const;
     if (gapFrom !== undefined && !this.#send(gap)) return false;
-    if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: view.announced, state })) return false;
+    const positions = new Map([[this.#parts.client.shardOf(view.actor), head]]);
+    const cursor = cursorOf(positions);
+    if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: view.announced, state, cursor })) return false;
+    subscription.positions = positions;
     subscription.last = view.announced;
     subscription.counter = view.counter;
     subscription.rewindsShown = rewinds;
@@ -308,19 +313,18 @@ export class Connection {
 
   /** For a client that does not acknowledge: the latest picture instead of every change, where there was one. */
   async #conflate(subscription: Subscription, principal: Principal): Promise<void> {
-    const { topic, rewinds } = subscription;
+    const { topic } = subscription;
     if (subscription.phase !== 'stale' || !subscription.missed) return;
     subscription.missed = false;
     if (topic.kind !== 'order') {
       if (!(await this.#sendMany(subscription, topic, principal))) subscription.missed = true;
       return;
     }
-    const view = await this.#parts.client.read(topic.actor);
-    const state = this.#parts.pictures.order(view, principal);
-    if (view === undefined || state === undefined) return this.#refuse(subscription.id, new ApiProblem('not-found'));
+    const picture = await readPicture(this.#parts, subscription, topic.actor, principal);
+    if (picture === undefined) return this.#refuse(subscription.id, new ApiProblem('not-found'));
     const undoneFrom = isUndone(subscription) ? subscription.last : undefined;
-    if (view.announced === subscription.last && undoneFrom === undefined) return;
-    if (!this.#sendSnapshot(subscription, { view, state, rewinds }, undoneFrom)) subscription.missed = true;
+    if (picture.view.announced === subscription.last && undoneFrom === undefined) return;
+    if (!this.#sendSnapshot(subscription, picture, undoneFrom)) subscription.missed = true;
   }
 
   async #primeMany(
@@ -333,9 +337,8 @@ export class Connection {
       return this.#sendMany(subscription, topic, principal);
     const heads = new Map(feed.heads); // What lies above comes by the feed; the subscription listens already.
     subscription.queue = [];
-    const cursor = Object.fromEntries(subscription.positions);
     const wanted = (item: FeedItem): boolean => topic.kind === 'all' || item.owner === topic.owner;
-    const replay = await replayAll(client, cursor, heads, wanted);
+    const replay = await replayAll(client, subscription.positions, heads, wanted);
     if (replay.kind === 'gone') return this.#sendMany(subscription, topic, principal);
     const sent = this.#sendAll(subscription, replay.items);
     if (sent) for (const [shard, head] of heads) subscription.positions.set(shard, head);
@@ -353,7 +356,7 @@ export class Connection {
     const heads = new Map(feed.heads);
     subscription.queue = [];
     const state = topic.kind === 'all' ? await pictures.all() : await pictures.mine(principal);
-    const cursor = Object.fromEntries(heads);
+    const cursor = cursorOf(heads);
     if (before !== undefined && !this.#send({ kind: 'gap', id, topic: topic.name, from: 0, to: 0 })) return false;
     if (!this.#send({ kind: 'snapshot', id, topic: topic.name, version: 0, state, cursor })) return false;
     subscription.positions = heads;
@@ -365,11 +368,7 @@ export class Connection {
   #sendAll(subscription: Subscription, items: readonly FeedItem[]): boolean {
     for (const item of items) {
       if (!this.#sendEvent(subscription, item)) return false;
-      if (subscription.topic.kind === 'order') {
-        told(subscription, item);
-      } else {
-        subscription.positions?.set(item.shard, item.position);
-      }
+      told(subscription, item);
     }
     return true;
   }

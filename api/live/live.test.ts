@@ -13,7 +13,7 @@ import { picturesOf } from '../pictures.ts';
 import { handTicker, NOW, PlayedClient, playedParts, playedView } from '../testing.ts';
 import type { Connection, Socket } from './connection.ts';
 import { createHub, type Hub } from './hub.ts';
-import type { ServerFrame } from './protocol.ts';
+import type { Cursor, EventFrame, ServerFrame } from './protocol.ts';
 
 const anna: Principal = { subject: 'usr_anna', role: 'customer', expiresAt: NOW + 3_600_000 };
 const desk: Principal = { subject: 'usr_op', role: 'operator', expiresAt: NOW + 3_600_000 };
@@ -46,6 +46,11 @@ class PlayedSocket implements Socket {
     return this.of('event').map(({ version }) => version);
   }
 }
+
+/** Where a client stands that has seen this position of the journal. */
+const cursorAt = (store: PlayedClient, position: number): Cursor => ({
+  0: [position, store.entries.find((entry) => entry.position === position)?.token ?? ''],
+});
 
 function stage(t: Test) {
   const store = new PlayedClient();
@@ -111,28 +116,34 @@ t.test('P2: who resumes at a version gets each later one once; where history is 
     return socket.frames;
   };
   t.same(
-    (await from('a', { since: 4 })).map(({ kind }) => kind),
+    (await from('a', { since: 4, cursor: cursorAt(store, 4) })).map(({ kind }) => kind),
     ['event', 'event', 'event', 'event'],
   );
   t.same(socket.versions(), [6, 8, 10, 12]);
-  t.same(await from('b', { since: 12 }), [], 'nothing new, nothing said');
+  t.same(await from('b', { since: 12, cursor: cursorAt(store, 12) }), [], 'nothing new, nothing said');
   t.same(
-    (await from('c', { since: 5 })).map((frame) => frame.kind === 'event' && frame.version),
+    (await from('c', { since: 5, cursor: cursorAt(store, 5) })).map((frame) => frame.kind === 'event' && frame.version),
     [6, 8, 10, 12],
     'a version that showed nothing',
   );
   t.same((await from('d', { since: 4, lastEventId: 'ord_1:4-1' })).length, 4);
+  t.same(
+    (await from('0', { since: 0 })).map((frame) => frame.kind === 'event' && frame.version),
+    [2, 4, 6, 8, 10, 12],
+    'before the first, nothing can be undone',
+  );
+  say({ kind: 'unsubscribe', id: '0' });
 
   store.announce('ord_1', mine('s6'));
   await settle();
   t.same(
     socket.of('event').map(({ id }) => id),
-    ['d', 'd', 'd', 'd', 'a', 'b', 'c', 'd'],
+    ['0', '0', '0', '0', '0', '0', 'a', 'b', 'c', 'd'],
     'all go on',
   );
 
   store.trimmedBelow = 9;
-  t.match(await from('e', { since: 4 }), [
+  t.match(await from('e', { since: 4, cursor: cursorAt(store, 4) }), [
     { kind: 'gap', from: 4, to: 13 },
     { kind: 'snapshot', version: 13 },
   ]);
@@ -275,6 +286,62 @@ t.test(
   },
 );
 
+t.test(
+  'P2: who was away while the tail was lost and written again gets one picture, whatever the versions say',
+  async (t) => {
+    const { store, client, ticker, hub, enter } = stage(t);
+    await hub.start();
+    for (let i = 0; i < 4; i++) store.announce('ord_1', mine(`s${i}`));
+    const before = await enter(anna);
+    before.say({ kind: 'subscribe', id: 'a', topic: 'order:ord_1' });
+    const staff = await enter(desk);
+    staff.say({ kind: 'subscribe', id: 'all', topic: 'ops.orders' });
+    await settle();
+    const [picture] = before.socket.of('snapshot');
+    const [all] = staff.socket.of('snapshot');
+    store.announce('ord_1', mine('lost'));
+    await settle();
+    const { version, at, eventId } = before.socket.of('event')[0] as EventFrame;
+    for (const { socket } of [before, staff]) socket.close(1006);
+
+    // Written past everything that was seen, under the counter of before: only the tokens of the entries tell.
+    store.rewind(2, { sameCounter: true });
+    for (let i = 0; i < 5; i++) store.announce('ord_1', mine(`again${i}`));
+    const next = createHub({ client, ticker, pictures: picturesOf(client), failed: () => undefined });
+    t.teardown(() => next.feed.close());
+    await next.start();
+
+    const one = { topic: 'order:ord_1' };
+    const many = { topic: 'ops.orders' };
+    const seen = { [String(at[0])]: at.slice(1) };
+    const resync = ['gap', 'snapshot'];
+    for (const [principal, frame, expected] of [
+      [anna, { ...one, since: version, cursor: seen }, resync],
+      [anna, { ...one, since: picture?.version, cursor: picture?.cursor }, resync], // It saw no event, only the picture.
+      [anna, { ...one, since: 2, cursor: cursorAt(store, 2) }, Array(5).fill('event')],
+      [anna, { ...one, since: 7, cursor: cursorAt(store, 7) }, []],
+      [anna, { ...one, since: version }, resync], // As clients said it before there were tokens.
+      [anna, { ...one, since: version, lastEventId: `${eventId.slice(0, -1)}9` }, resync],
+      [desk, { ...many, cursor: { ...all?.cursor, ...seen } }, resync],
+      [desk, { ...many, cursor: all?.cursor }, resync],
+      [desk, { ...many, cursor: { 0: at[1] } }, resync],
+      [desk, { ...many, cursor: { 0: [7, 'other'] } }, resync], // At the head, where nothing is read.
+      [desk, { ...many, cursor: { 0: 0 } }, Array(7).fill('event')],
+      [desk, { ...many, cursor: cursorAt(store, 2) }, Array(5).fill('event')],
+      [desk, { ...many, cursor: cursorAt(store, 7) }, []],
+    ] as const) {
+      const { socket, say } = await enter(principal, next);
+      say({ kind: 'subscribe', id: 'b', ...frame });
+      await settle();
+      t.same(
+        socket.frames.slice(1).map(({ kind }) => kind),
+        expected,
+        JSON.stringify(frame),
+      );
+    }
+  },
+);
+
 t.test('P2: what was undone while the journals could not be followed is told as well', async (t) => {
   const { store, hub, enter, ticker, failures } = stage(t);
   await hub.start();
@@ -317,12 +384,12 @@ t.test(
     store.announce('ord_1', mine());
     store.announce('ord_2', { owner: 'usr_bob', status: 'approved' });
     await settle();
-    t.match(first.socket.of('snapshot'), [{ version: 0, cursor: { 0: 0 }, state: { population: {} } }]);
+    t.match(first.socket.of('snapshot'), [{ version: 0, cursor: { 0: [0, ''] }, state: { population: {} } }]);
     t.same(
       first.socket.of('event').map(({ orderId, at }) => [orderId, at]),
       [
-        ['ord_1', [0, 1]],
-        ['ord_2', [0, 2]],
+        ['ord_1', [0, 1, '1:test0']],
+        ['ord_2', [0, 2, '1:test0']],
       ],
     );
 
@@ -338,7 +405,7 @@ t.test(
     t.teardown(() => next.feed.close());
     await next.start();
     const second = await enter(desk, next);
-    second.say({ kind: 'subscribe', id: 'all', topic: 'ops.orders', cursor: { 0: 2 } });
+    second.say({ kind: 'subscribe', id: 'all', topic: 'ops.orders', cursor: cursorAt(store, 2) });
     await settle();
     store.announce('ord_2', { owner: 'usr_bob', status: 'in_production' });
     await settle();
@@ -353,7 +420,7 @@ t.test(
 
     store.trimmedBelow = 4;
     const third = await enter(desk, next);
-    third.say({ kind: 'subscribe', id: 'all', topic: 'ops.orders', cursor: { 0: 2 } });
+    third.say({ kind: 'subscribe', id: 'all', topic: 'ops.orders', cursor: cursorAt(store, 2) });
     await settle();
     t.same(
       third.socket.frames.map(({ kind }) => kind),
@@ -428,6 +495,8 @@ t.test('bounds of a connection: hello, tickets, frames, subscriptions, heartbeat
     '{"kind":"dance"}',
     '{"kind":"ping","t":1,"x":2}',
     '{"kind":"subscribe","id":"a","topic":"me.orders","since":-1}',
+    '{"kind":"subscribe","id":"a","topic":"me.orders","cursor":{"0":[1]}}',
+    '{"kind":"subscribe","id":"a","topic":"me.orders","cursor":{"0":[1,"a b"]}}',
     '{"kind":"hello","ticket":"t"}',
     undefined,
   ]) {
@@ -561,7 +630,7 @@ t.test('P2: a takeover while history is read for who resumes undoes nothing', as
   for (let i = 0; i < 3; i++) store.announce('ord_1', mine(`s${i}`));
   await settle();
   const { socket, say } = await enter(anna, hub);
-  say({ kind: 'subscribe', id: 'a', topic: 'order:ord_1', since: 1 });
+  say({ kind: 'subscribe', id: 'a', topic: 'order:ord_1', since: 1, cursor: cursorAt(store, 1) });
   await settle();
   await settle();
   await settle();
@@ -602,7 +671,7 @@ t.test(
         socket.frames.slice(-2),
         [
           { kind: 'gap', id: 'many' },
-          { kind: 'snapshot', cursor: { 0: head } },
+          { kind: 'snapshot', cursor: cursorAt(store, head) },
         ],
         topic,
       );
@@ -779,6 +848,88 @@ t.test(
           `run ${run}: ${orderId} once and in order`,
         );
       }
+      const closed = live.close();
+      wire?.cut(1000);
+      await settle();
+      await closed;
+      const drained = hub.drain();
+      await settle();
+      ticker.advance(1_000);
+      await drained;
+    }
+  },
+);
+
+t.test(
+  `P2: after rewinds at random, seen or slept through, who follows has every change since its last picture (seed ${seed})`,
+  async (t) => {
+    for (let run = 0; run < 60; run++) {
+      const random = randomOf(seed + 1_000 + run);
+      const { store, client, ticker } = stage(t);
+      const newHub = async (): Promise<Hub> => {
+        const hub = createHub({ client, ticker, pictures: picturesOf(client), failed: () => undefined });
+        await hub.start();
+        return hub;
+      };
+      let hub = await newHub();
+      let wire: Wire | undefined;
+      let n = 0;
+      const announce = (): void => void store.announce('ord_1', mine(`s${n++}`));
+      announce();
+      const live = new LiveClient({
+        url: 'ws://played',
+        ticket: () => hub.ticket(desk),
+        ticker,
+        connect: () => {
+          wire = new Wire();
+          wire.attach(hub);
+          return wire;
+        },
+      });
+      let one: unknown[] = []; // Versions with what they say, from the last picture on.
+      live.subscribe({
+        topic: 'order:ord_1',
+        onSnapshot: ({ version, state }) => {
+          one = [[version, state.status]];
+        },
+        onEvent: ({ version, data }) => void one.push([version, data.status]),
+      });
+      let all: unknown[] = []; // A picture of many orders holds no versions.
+      live.subscribe({
+        topic: 'ops.orders',
+        onSnapshot: () => {
+          all = [];
+        },
+        onEvent: ({ version, data }) => void all.push([version, data.status]),
+      });
+      for (let i = 0; i < 40; i++) {
+        const dice = random();
+        if (dice < 0.5) announce();
+        else if (dice < 0.6) wire?.cut(1006);
+        else if (dice < 0.7) {
+          await Promise.all([hub.drain(), settle().then(() => ticker.advance(200))]);
+          if (random() < 0.7) rewind();
+          hub = await newHub();
+        } else if (dice < 0.75) rewind();
+        else ticker.advance(Math.floor(random() * 2_000));
+        if (random() < 0.5) await settle();
+      }
+      function rewind(): void {
+        store.rewind(Math.max(1, store.entries.length - Math.floor(random() * 4)), { sameCounter: random() < 0.5 });
+        for (let i = Math.floor(random() * 6); i > 0; i--) announce();
+      }
+      const rest = async (): Promise<void> => {
+        for (let i = 0; i < 40; i++) {
+          ticker.advance(300); // As above.
+          await settle();
+        }
+      };
+      await rest();
+      announce();
+      await rest();
+      const kept = store.entries.map(({ sequence, announcement }) => [sequence, announcement?.data.status]);
+      if (!t.same(one, kept.slice(-one.length), `run ${run}: one order`)) return;
+      if (!t.same(all, kept.slice(-all.length), `run ${run}: among all`)) return;
       const closed = live.close();
       wire?.cut(1000);
       await settle();

@@ -16,8 +16,14 @@ export const closeCodes = {
   tooMany: 4429,
 } as const;
 
-/** Where a reader of a topic of many orders stands: position per shard. Opaque to clients but for keeping it. */
-export type Cursor = { readonly [shard: string]: number };
+/**
+ * A place in a shard's journal: number and token of an entry, by which the entry is known again after a server lost its tail.
+ * The number alone, as clients keep it who take two of the three fields of `at`, says nothing of what was undone: what comes is
+ * a gap and a snapshot.
+ */
+export type Mark = readonly [position: number, token: string] | number;
+/** Where a reader stands: a mark per shard. Opaque to clients but for keeping it. */
+export type Cursor = { readonly [shard: string]: Mark };
 
 export type ClientFrame =
   | {
@@ -32,9 +38,12 @@ export type ClientFrame =
       readonly topic: string;
       /** One order: the last version seen. */
       readonly since?: number;
-      /** One order: id of the event or snapshot seen last; tells a version from the same number after a rewind. */
+      /**
+       * One order: id of the event seen last, which tells its version from the same number after a rewind, by the counter. Where
+       * there is a cursor, that decides.
+       */
       readonly lastEventId?: string;
-      /** Many orders: from the snapshot, brought forward with `at` of each event. */
+      /** From the snapshot, brought forward with `at` of each event. Without one, what was seen of many orders is unknown. */
       readonly cursor?: Cursor;
     }
   | { readonly kind: 'unsubscribe'; readonly id: string }
@@ -55,8 +64,8 @@ export interface EventFrame {
   readonly type: string;
   readonly occurredAt: string;
   readonly data: { readonly [field: string]: unknown };
-  /** Shard and position, for the cursor of a topic of many orders. */
-  readonly at: readonly [shard: number, position: number];
+  /** Shard, position and token, for the cursor. */
+  readonly at: readonly [shard: number, position: number, token: string];
 }
 
 export interface SnapshotFrame {
@@ -87,7 +96,9 @@ export type ServerFrame =
 
 const ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 const EVENT_ID = /^[A-Za-z0-9_.-]{1,80}:\d{1,15}-\d{1,15}$/;
-const CURSOR_SHARDS_MAX = 4_096;
+/** A frame of 16 KB holds no more of them. Who follows more shards comes back without a cursor. */
+export const CURSOR_SHARDS_MAX = 400;
+const TOKEN = /^[\w:.-]{0,64}$/;
 
 /** A client's frame out of its text; undefined for anything else. Never throws. */
 export function parseClientFrame(text: string): ClientFrame | undefined {
@@ -149,5 +160,13 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 function isCursor(value: unknown): value is Cursor {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
   const entries = Object.entries(value);
-  return entries.length <= CURSOR_SHARDS_MAX && entries.every(([shard, at]) => /^\d{1,4}$/.test(shard) && isCount(at));
+  return (
+    entries.length <= CURSOR_SHARDS_MAX && entries.every(([shard, mark]) => /^\d{1,5}$/.test(shard) && isMark(mark))
+  );
+}
+
+function isMark(value: unknown): value is Mark {
+  if (!Array.isArray(value)) return isCount(value);
+  const [position, token] = value as readonly unknown[];
+  return value.length === 2 && isCount(position) && typeof token === 'string' && TOKEN.test(token);
 }

@@ -54,8 +54,9 @@ async function watch(orderId: string | undefined, options: WatchOptions): Promis
   });
   const note = (words: string): void => void process.stderr.write(`emboss: ${words}\n`);
   const seen = new Versions();
+  const { since = 0 } = options;
   const out = (line: Line): void => {
-    if (!seen.isNew(line)) return;
+    if (!seen.isNew(line) || line.version <= since) return;
     process.stdout.write(options.json === true ? `${JSON.stringify(line)}\n` : `${plain(line)}\n`);
     if (options.untilDone === true && line.status !== undefined)
       void isOver(found, line, options.token).then((over) => over && end(undefined));
@@ -68,7 +69,7 @@ async function watch(orderId: string | undefined, options: WatchOptions): Promis
   });
   live.subscribe({
     topic: orderId === undefined ? 'ops.orders' : `order:${orderId}`,
-    ...(options.since === undefined ? {} : { since: options.since }),
+    ...(options.since === undefined ? {} : { since: 0 }), // From the beginning, where no number can be of an undone version.
     onEvent: (event) => out(lineOf(event)),
     onSnapshot: (snapshot) => {
       if (snapshot.gap) note('some versions in between could not be had any more');

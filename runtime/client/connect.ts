@@ -8,6 +8,7 @@ import { libraryFit } from '../functions/library.ts';
 import { type ActorId, type Namespace, namespace, streamId } from '../ids.ts';
 import { type StreamEntry, tokenOf } from '../journal/entry.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
+import type { JournalPosition } from '../messages.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
 import { namespaceKeys, type ShardKeys, shardKeys } from '../redis/keys.ts';
@@ -22,7 +23,17 @@ import { fleet } from './fleet.ts';
 import { type Heard, intake } from './intake.ts';
 import { leftovers } from './leftovers.ts';
 import { operations } from './operations.ts';
-import { actorsOf, history, inState, journal, population, type ReadDoors, readActor, storedText } from './reads.ts';
+import {
+  actorsOf,
+  head,
+  history,
+  inState,
+  journal,
+  population,
+  type ReadDoors,
+  readActor,
+  storedText,
+} from './reads.ts';
 import { records } from './records.ts';
 import { watchOver } from './watch.ts';
 
@@ -103,6 +114,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     heard: async () => (await tails.shared()).positions(),
     watch: ({ from, signal } = {}) => tails.watch(from, signal),
     journal: (shard, after, limit) => journal(doors, shard, after, limit),
+    head: (shard) => head(doors, shard),
     stored: (actor) => storedText(doors, actor),
     actorsOf: (shard) => actorsOf(doors, shard),
     ...leftovers(doors),
@@ -196,7 +208,7 @@ async function readAbove(
 function tailsOver(connectTail: () => Promise<Connection>, journals: readonly string[], clock: Clock) {
   let shared: Promise<Tail> | undefined;
   const own = new Set<Promise<Tail>>();
-  const open = async (from?: ReadonlyMap<number, number>): Promise<Tail> =>
+  const open = async (from?: ReadonlyMap<number, JournalPosition>): Promise<Tail> =>
     await startTail(await connectTail(), journals, clock, from);
   return {
     shared(): Promise<Tail> {
@@ -206,7 +218,7 @@ function tailsOver(connectTail: () => Promise<Connection>, journals: readonly st
       });
       return shared;
     },
-    watch(from: ReadonlyMap<number, number> | undefined, signal: AbortSignal | undefined): Watch {
+    watch(from: ReadonlyMap<number, JournalPosition> | undefined, signal: AbortSignal | undefined): Watch {
       if (from === undefined) return watchOver(this.shared(), signal, () => undefined);
       const tail = open(from);
       own.add(tail);

@@ -4,9 +4,9 @@ import type { ActorView } from '../client.ts';
 import { actorLine, type StoredRecord } from '../commit/resident.ts';
 import { command, pairsOf } from '../functions/call.ts';
 import { type ActorId, type Sequence, streamId, tokenCounter } from '../ids.ts';
-import { journalEntry, type StreamEntry } from '../journal/entry.ts';
+import { journalEntry, type StreamEntry, standingAt } from '../journal/entry.ts';
 import type { Json, JsonObject } from '../json.ts';
-import type { JournalEntry } from '../messages.ts';
+import type { JournalEntry, JournalPosition } from '../messages.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { NamespaceKeys, ShardKeys } from '../redis/keys.ts';
 
@@ -108,6 +108,13 @@ export async function journal(
     (reply) => reply as StreamEntry[],
   );
   return (await doors.batch.run(range)).map((raw) => journalEntry(shard, raw));
+}
+
+export function head(doors: ReadDoors, shard: number): Promise<JournalPosition> {
+  const keys = doors.shardKeys[shard] as ShardKeys;
+  return doors.batch.run(
+    command(['XREVRANGE', keys.journal, '+', '-', 'COUNT', 1], (reply) => standingAt((reply as StreamEntry[])[0])),
+  );
 }
 
 export async function* actorsOf(doors: ReadDoors, shard: number): AsyncIterable<ActorId> {

@@ -3,7 +3,7 @@
 
 import type { ActorId, Sequence } from '../ids.ts';
 import { positionOf } from '../ids.ts';
-import type { Answer, JournalEntry } from '../messages.ts';
+import type { Answer, JournalEntry, JournalPosition } from '../messages.ts';
 
 /** What the step puts into the body; the rest of the entry comes from the fields. */
 export type JournalBody = Omit<
@@ -46,6 +46,10 @@ export function streamsOf(reply: unknown): readonly (readonly [key: string, entr
 
 /** Token of a journal entry, by which its position is known again. */
 export const tokenOf = ([, fields]: StreamEntry): string => fields[1]?.split(' ')[1] ?? '';
+
+/** The position of a reader for whom this entry is the last one; without an entry, before the first. */
+export const standingAt = (entry: StreamEntry | undefined): JournalPosition =>
+  entry === undefined ? { number: 0, token: '' } : { number: positionOf(entry[0]), token: tokenOf(entry) };
 
 /** An entry as it was read, its JSON untouched: most readers look for a few entries among many. */
 export class RawEntry {

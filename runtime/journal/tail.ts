@@ -1,22 +1,26 @@
 // The tail of all journals of a namespace: one reader, many listeners, entries in order per shard and without a gap.
 //
-// A position is (number, token). After each reconnection the entry at the position is compared: where it is gone or another
-// one, the server lost its tail and the listener is told `rewound` once, then goes on from what is there (P1, P2).
+// A position is (number, token). The entry there is compared before the first read and after each reconnection: where it is
+// another one, or the journal does not reach so far, the server lost its tail and the listener is told `rewound` once, then
+// goes on from what is there (P1, P2). Where it was trimmed, the journal went on and nothing was undone.
+//
+// The look and the reads it stands for go over one connection, and only under one generation of it: what a read gives that was
+// under way when the connection was made anew, or led to another server, is thrown away, and looked and read again.
 
 import { type Clock, pause } from '../clock.ts';
 import { positionOf, streamId } from '../ids.ts';
 import { readBlockMs, tailBatchMax } from '../limits.ts';
-import type { JournalEntry } from '../messages.ts';
+import type { JournalEntry, JournalPosition } from '../messages.ts';
 import type { Connection } from '../redis/connection.ts';
 import { Pace } from '../redis/pace.ts';
 import { at } from '../redis/topology.ts';
-import { RawEntry, type StreamEntry, streamsOf, tokenOf } from './entry.ts';
+import { RawEntry, type StreamEntry, standingAt, streamsOf, tokenOf } from './entry.ts';
 
 export interface Tail {
   /** Calls `listener` for every entry after now, and with `rewound` as said above. Returns how to stop. */
   listen(listener: TailListener): () => void;
   /** What has been handed on, by shard. */
-  positions(): ReadonlyMap<number, number>;
+  positions(): ReadonlyMap<number, JournalPosition>;
   close(): Promise<void>;
 }
 
@@ -25,39 +29,41 @@ export interface TailListener {
   rewound?(entry: JournalEntry): void;
 }
 
-interface Position {
+interface Place {
   readonly shard: number;
   readonly key: string;
-  number: number;
-  token: string;
+  stands: JournalPosition;
 }
 
 /** Journals that are read together. */
 interface Lane {
   readonly reader: Connection;
-  readonly positions: readonly Position[];
+  readonly places: readonly Place[];
   readonly pace: Pace;
-  /** The connection at which the positions were compared last. */
-  checkedAt: number;
+  /** The reader's generation under which the positions were compared; undefined before the first look. */
+  checkedAt: number | undefined;
 }
 
 const TROUBLE_PAUSE_MS = 100;
 
-/** Starts at the present heads, or above `from` where given. Resolves when every later entry is certain to be seen. */
+/**
+ * Starts at the present heads, or above `from` where given. Resolves when every later entry is certain to be seen by who
+ * listens in the same turn.
+ */
 export async function startTail(
   reader: Connection,
   keys: readonly string[],
   clock: Clock,
-  from?: ReadonlyMap<number, number>,
+  from?: ReadonlyMap<number, JournalPosition>,
 ): Promise<Tail> {
   const listeners = new Set<TailListener>();
-  const positions: Position[] = keys.map((key, shard) => ({ shard, key, number: 0, token: '' }));
-  const byKey = new Map(positions.map((position) => [position.key, position]));
-  const lanes = lanesOf(reader, positions); // Before the first look: a connection that breaks meanwhile is noticed.
-  const lost: JournalEntry[] = [];
+  const places: Place[] = keys.map((key, shard) => ({ shard, key, stands: from?.get(shard) ?? standingAt(undefined) }));
+  const byKey = new Map(places.map((place) => [place.key, place]));
+  const lanes = lanesOf(reader, places);
   let open = true;
 
-  await Promise.all(positions.map((position) => begin(position))).catch(async (error: unknown) => {
+  const unplaced = places.filter(({ shard }) => from?.get(shard) === undefined);
+  await Promise.all(unplaced.map((place) => toHead(at(reader, place.key), place))).catch(async (error: unknown) => {
     await closeAll();
     throw error;
   });
@@ -67,71 +73,49 @@ export async function startTail(
     await reader.close();
   }
 
-  /** Puts the position at what is left, and says so. */
-  function stand(position: Position, last: StreamEntry | undefined): JournalEntry {
-    position.number = last === undefined ? 0 : positionOf(last[0]);
-    position.token = last === undefined ? '' : tokenOf(last);
-    const { shard, number, token } = position;
-    return { shard, position: number, token, kind: 'rewound', at: 0 };
-  }
-
-  async function begin(position: Position): Promise<void> {
-    const asked = from?.get(position.shard);
-    const there = await entryAt(position.key, asked);
-    stand(position, there);
-    if (asked === undefined || there !== undefined) return;
-    position.number = asked; // Trimmed since, unless the journal does not reach so far.
-    if (asked === 0) return;
-    const last = await entryAt(position.key);
-    if (last === undefined || positionOf(last[0]) < asked) lost.push(stand(position, last));
-  }
-
-  /** The entry at a position, or the last one. */
-  async function entryAt(key: string, number?: number): Promise<StreamEntry | undefined> {
-    const found = await at(reader, key).call('XRANGE', (redis) =>
-      number === undefined
-        ? redis.xrevrange(key, '+', '-', 'COUNT', 1)
-        : redis.xrange(key, streamId(number), streamId(number)),
-    );
-    return found[0] as StreamEntry | undefined;
-  }
-
+  /** Compares the positions of a lane with what its connection shows, and tells those that were undone. */
   async function check(lane: Lane): Promise<void> {
-    const { generation } = lane.reader;
-    for (const position of lane.positions) {
-      if (position.number === 0) continue;
-      const there = await entryAt(position.key, position.number);
-      if (there !== undefined && tokenOf(there) === position.token) continue;
-      const last = await entryAt(position.key);
-      // Trimmed below us: the journal went on, nothing was undone.
-      if (there === undefined && last !== undefined && positionOf(last[0]) > position.number) continue;
-      const rewound = stand(position, last);
-      for (const listener of listeners) listener.rewound?.(rewound);
-    }
+    await lane.reader.untilReady(readBlockMs);
+    const { generation } = lane.reader; // From before the looks: a connection made anew during them is looked at again.
+    const looks = await Promise.allSettled(lane.places.map((place) => compare(lane.reader, place))); // None is left behind.
+    for (const look of looks) if (look.status === 'rejected') throw look.reason;
     lane.checkedAt = generation;
   }
 
+  async function compare(by: Connection, place: Place): Promise<void> {
+    const { number, token } = place.stands;
+    if (number === 0) return;
+    // One look at the entry or the first one after it, since between two looks the journal grows.
+    const found = await by.call('XRANGE', (redis) => redis.xrange(place.key, streamId(number), '+', 'COUNT', 1));
+    const there = found[0] as StreamEntry | undefined;
+    if (there !== undefined && positionOf(there[0]) > number) return; // Trimmed: journals have no other gaps (C2).
+    if (there !== undefined && tokenOf(there) === token) return;
+    await toHead(by, place);
+    const { shard, stands } = place;
+    const rewound: JournalEntry = { shard, position: stands.number, token: stands.token, kind: 'rewound', at: 0 };
+    for (const listener of listeners) listener.rewound?.(rewound);
+  }
+
   async function round(lane: Lane): Promise<void> {
-    if (lane.reader.generation !== lane.checkedAt) await check(lane);
-    const { pace } = lane;
-    const reply = await lane.reader.block('XREAD journals', readBlockMs, (redis) => {
-      const read = lane.positions.map(({ key }) => key);
-      const ids = lane.positions.map(({ number }) => streamId(number));
+    const { pace, reader: by } = lane;
+    if (by.generation !== lane.checkedAt) return await check(lane);
+    const reply = await by.block('XREAD journals', readBlockMs, (redis) => {
+      const read = lane.places.map(({ key }) => key);
+      const ids = lane.places.map(({ stands }) => streamId(stands.number));
       const block = pace.blocks ? ['BLOCK', String(readBlockMs)] : [];
       return redis.call('XREAD', 'COUNT', String(tailBatchMax), ...block, 'STREAMS', ...read, ...ids);
     });
-    if (!open) return;
+    if (!open || by.generation !== lane.checkedAt) return; // Perhaps of a server that was not looked at.
     const streams = streamsOf(reply);
     for (const [key, entries] of streams) take(byKey.get(key), entries);
     await pace.found(streams.length);
   }
 
-  function take(position: Position | undefined, entries: readonly StreamEntry[]): void {
-    if (position === undefined) return;
+  function take(place: Place | undefined, entries: readonly StreamEntry[]): void {
+    if (place === undefined) return;
     for (const raw of entries) {
-      const entry = new RawEntry(position.shard, raw);
-      position.number = entry.position;
-      position.token = entry.token;
+      const entry = new RawEntry(place.shard, raw);
+      place.stands = { number: entry.position, token: entry.token };
       for (const listener of listeners) listener.entry(entry);
     }
   }
@@ -143,10 +127,9 @@ export async function startTail(
   return {
     listen(listener) {
       listeners.add(listener);
-      for (const rewound of lost.splice(0)) listener.rewound?.(rewound); // Where it was to begin is no more.
       return () => listeners.delete(listener);
     },
-    positions: () => new Map(positions.map(({ shard, number }) => [shard, number])),
+    positions: () => new Map(places.map(({ shard, stands }) => [shard, stands])),
     async close() {
       open = false;
       await closeAll();
@@ -155,13 +138,18 @@ export async function startTail(
   };
 }
 
+async function toHead(by: Connection, place: Place): Promise<void> {
+  const found = await by.call('XREVRANGE', (redis) => redis.xrevrange(place.key, '+', '-', 'COUNT', 1));
+  place.stands = standingAt(found[0] as StreamEntry | undefined);
+}
+
 /** One read for all journals, or on a cluster, where it reaches one slot, one for each. */
-function lanesOf(reader: Connection, positions: readonly Position[]): readonly Lane[] {
-  const lane = (by: Connection, read: readonly Position[]): Lane => ({
-    ...{ reader: by, positions: read, pace: new Pace() },
-    checkedAt: by.generation,
+function lanesOf(reader: Connection, places: readonly Place[]): readonly Lane[] {
+  const lane = (by: Connection, read: readonly Place[]): Lane => ({
+    ...{ reader: by, places: read, pace: new Pace() },
+    checkedAt: undefined,
   });
   const { cluster } = reader;
-  if (cluster === undefined) return [lane(reader, positions)];
-  return positions.map((position) => lane(cluster.apart(position.key), [position]));
+  if (cluster === undefined) return [lane(reader, places)];
+  return places.map((place) => lane(cluster.apart(place.key), [place]));
 }

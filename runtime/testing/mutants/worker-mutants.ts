@@ -150,7 +150,7 @@ export const workerMutants: readonly Mutant[] = [
     law: 'P2',
     why: 'after a reconnection a reader looks whether the entry it stands at is still there, before it goes on',
     file: 'runtime/journal/tail.ts',
-    find: '    if (lane.reader.generation !== lane.checkedAt) await check(lane);\n',
+    find: '    if (by.generation !== lane.checkedAt) return await check(lane);\n',
     replace: '',
     tests: ['runtime/worker.test.ts'],
   },

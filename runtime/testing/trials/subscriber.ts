@@ -2,7 +2,7 @@
 
 import type { Client, Watch } from '../../client.ts';
 import { pause, systemClock } from '../../clock.ts';
-import type { JournalEntry } from '../../messages.ts';
+import type { JournalEntry, JournalPosition } from '../../messages.ts';
 import { pick, type Random } from '../oracle.ts';
 
 /** How long it stays before it goes away and resumes. ms */
@@ -22,7 +22,7 @@ export class Subscriber {
   readonly #client: Client;
   readonly #random: Random;
   readonly #resumes: boolean;
-  readonly #positions: Map<number, number>;
+  readonly #positions: Map<number, JournalPosition>;
   readonly #latest = new Map<number, Takeover>();
   readonly #ended: Promise<void>;
   #watch: Watch | undefined;
@@ -38,13 +38,14 @@ export class Subscriber {
     this.#resumes = resumes;
     this.#client = client;
     this.#random = random;
-    this.#positions = new Map(Array.from({ length: client.shards }, (_, shard) => [shard, 0]));
+    const start = { number: 0, token: '' };
+    this.#positions = new Map(Array.from({ length: client.shards }, (_, shard) => [shard, start]));
     this.#ended = this.#follow();
   }
 
   /** The last position it was told of a shard. */
   position(shard: number): number {
-    return this.#positions.get(shard) ?? 0;
+    return this.#positions.get(shard)?.number ?? 0;
   }
 
   /**
@@ -90,8 +91,8 @@ export class Subscriber {
   #hear(entry: JournalEntry): void {
     if (this.entries.length >= ENTRIES_MAX) throw new Error(`a subscriber keeps ${ENTRIES_MAX} entries`);
     this.entries.push(entry);
-    this.#positions.set(entry.shard, entry.position);
     const { shard, token, kind } = entry;
+    this.#positions.set(shard, { number: entry.position, token });
     const now = systemClock.monotonic();
     if (kind === 'claimed') {
       const takeover: Takeover = { shard, token, claimedAt: now, workedAt: undefined };
