@@ -1032,7 +1032,7 @@ t.test(
       await space.send(A, { type: 'ADD', id: `behind ${from.number}` });
       for await (const { kind, position } of space.client.watch({ from: new Map([[0, from]]) })) {
         entries.push(`${kind} ${position}`);
-      if (kind === 'rewound') await space.send(A, { type: 'ADD', id: 'behind it' });
+        if (kind === 'rewound') await space.send(A, { type: 'ADD', id: 'behind it' });
         if (position > head.number && kind === 'moved') break;
       }
       return entries;
