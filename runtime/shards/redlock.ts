@@ -136,7 +136,7 @@ const quorumOf = (servers: number): number => Math.floor(servers / 2) + 1;
 const BALLOT_MS = 10_000; // Longer than asking all masters takes.
 const BALLOT = `
   if redis.call('exists', KEYS[1]) == 1 then return 1 end
-  redis.call('set', KEYS[1], '1', 'PX', ARGV[1])
+  redis.call('set', KEYS[1], 'ballot:', 'PX', ARGV[1])
   return 0
 `;
 
@@ -144,14 +144,17 @@ const BALLOT = `
 async function castBallots(connections: readonly Connection[], ballot: string): Promise<void> {
   const replicas: string[] = [];
   for (const connection of connections.filter(({ ready }) => ready)) {
-    const { redis, printable } = at(connection, ballot);
-    const met = await redis.call('EVAL', BALLOT, '1', ballot, BALLOT_MS).catch((error: Error) => replyWord(error));
+    const { printable } = connection;
+    const met = await at(connection, ballot)
+      .call('EVAL', (redis) => redis.call('EVAL', BALLOT, '1', ballot, BALLOT_MS).catch(replyWord))
+      .catch(() => undefined); // No answer in time: as one that is away.
     if (met === 1) {
       const words = `LOCK_REDIS_URLS names one server twice: ${printable} is one of those before it under another address; a server has one vote`;
       throw new OperatingError('bad-setting', words);
     }
     if (met === 'READONLY') replicas.push(printable);
   }
+  await removeLocks(connections, ballot, ['ballot']);
   if (replicas.length <= connections.length - quorumOf(connections.length)) return;
   const words = `LOCK_REDIS_URLS names replicas, which grant no locks: ${replicas.join(', ')}; give the URLs of masters`;
   throw new OperatingError('redis-not-master', words);
