@@ -12,6 +12,7 @@ import { connect as connectRedis } from './redis/connector.ts';
 import { shardKeys } from './redis/keys.ts';
 import { factsText, parseFacts, takeoverOf } from './shards/takeover.ts';
 import { charts } from './statechart/charts.ts';
+import { startRedisProxy } from './testing/redis-proxy.ts';
 import { type RedisServer, startRedis } from './testing/redis-server.ts';
 import { trialChart } from './testing/trial-chart.ts';
 import { quickLimits, TrialSpace } from './testing/trial-space.ts';
@@ -142,10 +143,21 @@ t.test('L2: a shard whose lock is waited for is served from what was read ahead'
   const first = await space.host();
   for (const actor of [A, B, C]) await space.ask(actor, { type: 'ADD', id: 'one' });
   await first.stop();
-  await redis.set(shardKeys(namespace(space.name), 0).lock, 'somebody', 'PX', 3_000); // Longer than a start takes on a busy machine.
-  const second = await space.host();
+  const { lock } = shardKeys(namespace(space.name), 0);
+  await redis.set(lock, 'somebody');
+  const proxy = await startRedisProxy(server);
+  t.teardown(() => proxy.close());
+  const read = new Set<string | undefined>();
+  proxy.tap(([word, key]) => {
+    if (word?.toUpperCase() === 'HMGET') read.add(key);
+  });
+  const starting = space.host(trialChart(), { url: proxy.url });
+  await space.until('all are read ahead', () => [A, B, C].every((actor) => read.has(space.keys(actor).actor(actor))));
+  await redis.del(lock);
+  const second = await starting;
+  await space.until('it serves, before anybody has sent anything', () => second.residents() > 0);
   t.equal(second.counters.warmed, 3);
-  t.equal(second.residents(), 3, 'before anybody has sent anything');
+  t.equal(second.residents(), 3);
   t.match(await space.ask(B, { type: 'ADD', id: 'two' }), { kind: 'applied', version: 3 });
   t.same(await space.seen(B), ['one', 'two']);
 });
