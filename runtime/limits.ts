@@ -29,8 +29,9 @@ export const warmStaleMax = 500;
 /** Due timers and effects fetched at once per shard: after a takeover the overdue ones come in portions (T1). */
 export const dueBatchMax = 50;
 /** The longest wait before a shard looks at its timers again, whatever it believes is next. */
-export const storedLookMs = 5_000; // An owner looks at least this often whether its shard is stored as it left it.
 export const timerLookMs = 5_000;
+/** An owner looks at least this often whether its shard is stored as it left it. */
+export const storedLookMs = 5_000;
 /** Effects running at once per worker: sockets and memory, not speed, set it. */
 export const effectsRunningMax = 256;
 /** Extra time after an effect's own timeout before its row is looked at again by the same owner. */

@@ -352,13 +352,18 @@ export class Relay {
         if (record.lane !== lane) continue;
         positions.push(record.position);
         if (followers === undefined && record.previous === last) followers = [];
-        followers?.push(record);
+        if (followers !== undefined) keep(followers, record);
         if (followers === undefined && stampOf(record) === last) followers = [];
-        if (tokenCounter(record.token) > counter) later.push(record);
+        if (tokenCounter(record.token) > counter) keep(later, record);
       }
     }
     return { followers, later, positions };
   }
+}
+
+/** Of what a lane's queue has no place for, only the position is needed: it is read again (`#refill`). */
+function keep(records: Queued[], record: Queued): void {
+  records.push(records.length < LANE_AHEAD_MAX ? record : { ...record, body: '' });
 }
 
 const newLane = (name: string): Lane => ({

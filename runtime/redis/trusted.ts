@@ -27,7 +27,7 @@ export interface TrustOptions {
   readonly connection: Connection;
   readonly clock: Clock;
   readonly durability: Durability;
-  /** Told once when the server behind the connection cannot be used any more. */
+  /** Told when the server behind the connection cannot be used, once for each time that it was connected to. */
   readonly onRefused?: (error: OperatingError) => void;
   /** Told when fewer replicas than promised confirm in time, and when enough do again. */
   readonly onCopies?: (reached: boolean, confirmed: number) => void;
