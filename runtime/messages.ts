@@ -37,13 +37,13 @@ export type Answer =
     }
   | { readonly kind: 'parked'; readonly version: Sequence; readonly counter: number };
 
-/** One entry of a shard's journal, as readers get it. `position` is gapless per shard (C2). */
 /** Where a reader of a journal stands: number and token of the entry there (P1). Number 0 and no token: before the first. */
 export interface JournalPosition {
   readonly number: number;
   readonly token: string;
 }
 
+/** One entry of a shard's journal, as readers get it. `position` is gapless per shard (C2). */
 export interface JournalEntry {
   readonly shard: number;
   readonly position: number;

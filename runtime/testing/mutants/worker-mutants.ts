@@ -151,7 +151,16 @@ export const workerMutants: readonly Mutant[] = [
     why: 'after a reconnection a reader looks whether the entry it stands at is still there, before it goes on',
     file: 'runtime/journal/tail.ts',
     find: '    if (by.generation !== lane.checkedAt) return await check(lane);\n',
-    replace: '',
+    replace: '    lane.checkedAt = by.generation;\n',
     tests: ['runtime/worker.test.ts'],
+  },
+  {
+    name: 'tail-by-number',
+    law: 'P2',
+    why: 'a reader that begins at a position compares the token there: the number comes again when a lost tail is written anew',
+    file: 'runtime/journal/tail.ts',
+    find: '    if (there !== undefined && tokenOf(there) === token) return;\n',
+    replace: '    if (there !== undefined) return;\n',
+    tests: ['runtime/journal/tail.test.ts'],
   },
 ];
