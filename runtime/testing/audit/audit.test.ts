@@ -28,7 +28,7 @@ import type {
   SubscriberLog,
 } from './evidence.ts';
 import type { InvariantId } from './findings.ts';
-import type { Operation, Outcome } from './history.ts';
+import type { History, Operation, Outcome } from './history.ts';
 import { tally } from './models.ts';
 import { HistoryRecorder, type RecordedClient } from './recorder.ts';
 
@@ -435,14 +435,16 @@ t.test('I1, I7: a declared loss excuses what was acknowledged in its window, and
   const event = { type: 'ADD', id: 'm7' };
   const answer: Answer = { kind: 'applied', version: sequence(5), counter: 4, at: 3_000 };
   const moved = { ...again[1], kind: 'moved', event, answer, snapshotHash: snapshotHash(step.stored) } as JournalEntry;
-  const rewound: Forge = (evidence) =>
-    stored({ version: 5, stored: step.stored })(
-      appended(moved)(appended({ kind: 'claimed', token: '4:dd' })(operations(...lost)(evidence))),
-    );
-  const of = (lossAllowed: readonly { at: number; sinceMs: number }[], more: Partial<Evidence> = {}) =>
+  const rewound =
+    (told: History): Forge =>
+    (evidence) =>
+      stored({ version: 5, stored: step.stored })(
+        appended(moved)(appended({ kind: 'claimed', token: '4:dd' })(operations(...told)(evidence))),
+      );
+  const of = (lossAllowed: readonly { at: number; sinceMs: number }[], more: Partial<Evidence> = {}, told = lost) =>
     check({
-      ...rewound(honest()),
-      ...left({ group: '4:dd', groups: [{ name: '4:dd', pending: 0 }] })(rewound(honest())),
+      ...rewound(told)(honest()),
+      ...left({ group: '4:dd', groups: [{ name: '4:dd', pending: 0 }] })(rewound(told)(honest())),
       subscribers: [],
       allowances: { lossAllowed },
       ...more,
@@ -466,6 +468,13 @@ t.test('I1, I7: a declared loss excuses what was acknowledged in its window, and
     subscribers: [{ ...watcher, sights: [told(1), told(2), told(3), told(4), told(5), { kind: 'rewound' }, told(5)] }],
   });
   t.same(later.violations, [], 'a subscriber is told of it');
+  const again7 = [
+    command('m7', [60, 61], { kind: 'applied', version: 5, counter: 4 }, 'm7'),
+    read([110, 111], 4, ['x', 'y']),
+    read([114, 115], 5, ['x', 'y', 'm7']),
+  ];
+  t.same(of([{ at: 100, sinceMs: 50 }], {}, again7).violations, [], 'it was lost, and taken from the inbox again');
+  t.match(of([], {}, again7).violations, [{ invariant: 'I7' }], 'without a loss a step is not done later than told');
   const unstarted = of([{ at: 100, sinceMs: 50 }], {
     ledger: [...ledger, { name: 'post', key: 'act_a:5:0:d9', actor: A }],
   });

@@ -30,11 +30,15 @@ export function checkLinearity(history: History, scope: LinearityScope, findings
   }
 }
 
-/** Within a declared loss nobody is held to an answer that is gone: a command may not have happened, a read is no witness. */
+/**
+ * Within a declared loss nobody is held to an answer that is gone: a command may not have happened, a read is no witness. One
+ * that the journals have may have been taken from the inbox again, long after its caller was told: it happened, sometime.
+ */
 function afterLosses(operation: Operation, { losses, answered }: LinearityScope): Operation | undefined {
   if (losses.ageMs(operation) === undefined) return operation;
   if (operation.kind === 'read') return undefined;
-  if (answered !== undefined && isJournaled(operation, answered)) return operation;
+  if (answered !== undefined && isJournaled(operation, answered))
+    return { ...operation, returnedAt: Number.POSITIVE_INFINITY };
   const { returnedAt: _, ...begun } = operation;
   return { ...begun, outcome: { kind: 'unknown' } };
 }
@@ -64,7 +68,8 @@ const ANSWERS: ReadonlySet<Outcome['kind']> = new Set(['applied', 'refused', 're
 function callOf(input: Operation, tries: readonly Operation[]): ActorCall {
   const invokedAt = tries.reduce((least, one) => Math.min(least, one.invokedAt), Number.POSITIVE_INFINITY);
   let answer: Operation | undefined;
-  for (const one of tries) if (ANSWERS.has(one.outcome.kind) && endOf(one) < endOf(answer)) answer = one;
+  for (const one of tries)
+    if (ANSWERS.has(one.outcome.kind) && (answer === undefined || endOf(one) < endOf(answer))) answer = one;
   if (answer !== undefined) return { input: answer, invokedAt, returnedAt: answer.returnedAt, output: answer.outcome };
   return { input, invokedAt, failed: tries.every(({ outcome }) => outcome.kind === 'rejected') };
 }

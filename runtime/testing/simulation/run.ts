@@ -252,6 +252,8 @@ class Run implements Subject {
 
   /** No more faults, everybody there: everything that was accepted is handled at last. */
   async #settle(): Promise<void> {
+    const { heldPerMille, heldMs } = this.#network.weather;
+    const arrivedBy = this.#scheduler.now + (heldPerMille > 0 ? heldMs : 0); // Calls of clients that are gone, too.
     this.#network.weather = CALM;
     this.#partners.faulty = false;
     await this.#scheduler.happen(this, 'the faults end', () => this.#faults.end());
@@ -262,7 +264,7 @@ class Run implements Subject {
     const opened = this.#sites.map((site) => ({ site, client: this.#workload.open(operator, site) }));
     const until = this.#scheduler.now + SETTLE_MS;
     let words: readonly string[] = ['not looked at'];
-    while (words.length > 0 || !this.#workload.isIdle) {
+    while (words.length > 0 || !this.#workload.isIdle || this.#scheduler.now < arrivedBy) {
       if (this.#scheduler.now > until || this.#scheduler.happened > HAPPENINGS_MAX) {
         if (!this.#workload.isIdle) words = [...words, 'a client waits'];
         this.broken(`liveness: after ${SETTLE_MS / 1_000} s without faults ${words.join('; ')}`);
