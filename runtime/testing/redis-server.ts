@@ -23,6 +23,8 @@ export interface RedisServerOptions {
   readonly port?: number;
   /** Further arguments, after ours, for example `['--appendfsync', 'always']`. */
   readonly args?: readonly string[];
+  /** Arguments that name the port, behind those. */
+  readonly argsAt?: (port: number) => readonly string[];
   /** A configuration file in place of our arguments: for sentinels. It has to name `dir` and `port`. */
   readonly config?: string;
   /** What reaches the server at its port. Default: `redis://127.0.0.1:<port>`. */
@@ -97,7 +99,7 @@ async function startOn(binary: string, port: number, options: RedisServerOptions
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'emboss-redis-'));
   mendTail(dir);
   const given = options.config === undefined ? serverArguments(dir, port) : [options.config];
-  const child = launch(binary, [...given, ...(options.args ?? [])]);
+  const child = launch(binary, [...given, ...(options.args ?? []), ...(options.argsAt?.(port) ?? [])]);
   let words = '';
   const listen = (chunk: Buffer): void => {
     words = (words + chunk.toString()).slice(-2_000);

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort, type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
+import { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
 
 /** Paths of PEM files. Server and client show the same certificate, which is good for 127.0.0.1 and localhost. */
 export interface TrialCertificates {
@@ -55,12 +55,10 @@ export async function startTlsRedis(
   certificates: TrialCertificates,
   options: Pick<RedisServerOptions, 'args' | 'dir'> = {},
 ): Promise<RedisServer> {
-  const port = await freePort();
   const { args = [], ...more } = options;
   return await startRedis({
     ...more,
-    port,
     url: (at) => `rediss://127.0.0.1:${at}${certificates.query}`,
-    args: ['--port', '0', '--tls-port', String(port), ...certificates.args, ...args],
+    argsAt: (at) => ['--port', '0', '--tls-port', String(at), ...certificates.args, ...args],
   });
 }
