@@ -451,6 +451,33 @@ t.test('M3: a source that lost its tail is taken on with an alarm; nothing of th
   );
 });
 
+t.test('M3: a lane goes on whose end was lost while records of an older owner are sent again', async (t) => {
+  const space = await open(t, { shards: 2 });
+  const [from, to] = apart(space);
+  const tell = (...list: string[]) => space.ask(from, { type: 'TELL', to, namespace: space.name, ids: list });
+  const first = await space.host();
+  await tell('1');
+  await space.until('it arrives', async () => (await space.seen(to)).length === 1);
+  await first.stop();
+  const older = await space.dump(from);
+  const second = await space.host();
+  await tell('2', '3');
+  await space.until('they arrive', async () => (await space.seen(to)).length === 3);
+  await second.stop();
+  await space.restore(from, older);
+  await redis.hset(space.keys(from).owner, { counter: 10, relayed: 0 }); // Its next owner has seen more than is left.
+  let sent = 0;
+  armCrashPoint((point) => (sent += point === 'after-relay' ? 1 : 0));
+  t.teardown(() => armCrashPoint(undefined));
+  await space.host();
+  await space.until('the first one is sent again', () => sent > 0);
+  await space.send(from, { type: 'TELL', to, namespace: space.name, ids: ['new'] });
+  await space.until('the new one arrives', async () => (await space.seen(to)).length === 4);
+  t.same(await space.seen(to), ['1', '2', '3', 'new']);
+  const alarms = space.lines.filter(({ level }) => level === 'error').map(({ text }) => text);
+  t.same(alarms, ['M3: source rewound; records of the lost tail had been received']);
+});
+
 t.test('M3: a target that lost its tail is given it again, though nothing new is sent to it', async (t) => {
   const space = await open(t, { shards: 2 });
   const [from, to] = apart(space);

@@ -303,10 +303,10 @@ export class Relay {
 
   /** M3: what we sent does not follow the receiver's last. Goes on behind that, if the outbox still holds the place. */
   async #reopen(lane: Lane, last: string): Promise<boolean> {
-    const { followers, later, positions } = await this.#following(lane.name, last);
+    const { followers, later, positions, isPast } = await this.#following(lane.name, last);
     if (this.#state === 'closed') return false;
     const queue = followers ?? (lane.reopenedAt === last ? [] : later);
-    if (followers === undefined && queue.length === 0) {
+    if (followers === undefined && queue.length === 0 && !isPast) {
       // A deposed owner's relay finds gaps, too; then its successor is at work.
       if (!this.#source.mayWork()) return false;
       lane.stopped = true;
@@ -330,7 +330,8 @@ export class Relay {
 
   /**
    * The lane's records behind the one that `last` names, as far as was read: undefined when its place is not known any
-   * more. Then `later` may help: what was committed after the source lost its tail. One round trip per 100 records.
+   * more. Then `later` may help: what was committed after the source lost its tail. `isPast`: all of them lie below `last`,
+   * which was received behind them and lost here. One round trip per 100 records.
    */
   async #following(
     lane: string,
@@ -339,8 +340,10 @@ export class Relay {
     readonly followers: readonly Queued[] | undefined;
     readonly later: readonly Queued[];
     readonly positions: readonly number[];
+    readonly isPast: boolean;
   }> {
     const counter = tokenCounter(last);
+    let isPast = true;
     const later: Queued[] = [];
     const positions: number[] = [];
     let followers: Queued[] | undefined;
@@ -355,9 +358,10 @@ export class Relay {
         if (followers !== undefined) keep(followers, record);
         if (followers === undefined && stampOf(record) === last) followers = [];
         if (tokenCounter(record.token) > counter) keep(later, record);
+        isPast &&= liesBelow(record, last);
       }
     }
-    return { followers, later, positions };
+    return { followers, later, positions, isPast };
   }
 }
 
@@ -392,6 +396,12 @@ const least = (numbers: Iterable<number>, most: number): number => {
 
 /** How a lane names a record: the `previous` of the next one. */
 const stampOf = ({ token, n }: LaneRecord): string => `${token}|${n}`;
+
+/** An older token, or the same one and n not above. Of two tokens with one counter nobody knows which came first. */
+function liesBelow({ token, n }: LaneRecord, last: string): boolean {
+  const [lastToken = '', lastN] = last.split('|');
+  return token === lastToken ? n <= Number(lastN) : tokenCounter(token) < tokenCounter(last);
+}
 
 function queued(entry: StreamEntry): Queued {
   const fields = fieldsOf(entry);

@@ -56,14 +56,14 @@ async function underAnother(stage: Stage, cluster: Cluster, { load }: StageLoad)
   const { url } = cluster.server();
   const { source } = await library();
   const name = functionName('commit');
-  const register = `redis.register_function('${name}', commit)`;
+  const register = "redis.register_function(named('commit'), commit)";
   if (!source.includes(register)) throw new Error(`the library does not register its commit as: ${register}`);
-  const marking = `redis.register_function('${name}', function(keys, args)
+  const marking = `redis.register_function(named('commit'), function(keys, args)
     redis.call('INCR', '${MARK}')
     return commit(keys, args)
   end)`;
-  const suffix = name.slice(name.lastIndexOf('_'));
-  const other = source.replace(register, marking).replaceAll(suffix, '_00000000');
+  const suffix = name.slice(name.lastIndexOf('_') + 1); // Of the names, and how the hash begins.
+  const other = source.replace(register, marking).replaceAll(suffix, '00000000');
   await askRedis(url, ['FUNCTION', 'LOAD', 'REPLACE', other]);
   await pause(systemClock, WRONG_MS);
   const { answered } = load;
