@@ -16,7 +16,7 @@ import type { Stage } from './stage.ts';
 import { INVARIANTS, type InvariantId, type Trial, type TrialReport } from './trial.ts';
 
 const SEEDS_MAX = 5; // Of one mutant; the first should do.
-const RUN_MS_MAX = 60_000; // A run takes 11 s; one that stands still shows the auditor nothing, and the next seed is played.
+const RUN_MS_MAX = 90_000; // A run takes 11 s, one that comes to a standstill 30 s more.
 
 interface Unguarded {
   readonly name: string;

@@ -144,19 +144,25 @@ export class Stage {
   }
 
   /** The faults are over: ends all load, waits until everything has settled, and audits. What is allowed is declared here. */
-  async finish(cluster: Cluster, allowances: Allowances = {}): Promise<AuditReport> {
+  async finish(cluster: Cluster, allowances: Allowances = {}, settleMs = SETTLE_MS): Promise<AuditReport> {
     this.say('the faults are over');
     for (const { door } of this.#loads) door?.clearRules();
     await Promise.all(this.#loads.map(({ load }) => load.stop()));
-    await cluster.settled({ deadlineMs: SETTLE_MS });
+    await cluster.settled({ deadlineMs: settleMs });
     for (const { subscriber, namespace } of this.#loads) {
       const client = cluster.client(namespace);
       await cluster.until('the subscriber has heard everything', async () =>
         (await client.shardViews()).every(({ shard, head }) => subscriber.position(shard) >= head),
       );
-      await subscriber.stop();
     }
     this.say('settled; auditing');
+    return await this.audited(cluster, allowances);
+  }
+
+  /** Ends all load and audits what is there: the end of `finish`, and for a cluster that will never settle. */
+  async audited(cluster: Cluster, allowances: Allowances = {}): Promise<AuditReport> {
+    await Promise.all(this.#loads.map(({ load }) => load.stop()));
+    await Promise.all(this.#loads.map(({ subscriber }) => subscriber.stop()));
     const [recorder, loads, before] = [this.recorder, this.#loads, this.#before];
     const ledger = await this.ledger();
     this.#keep(cluster, ledger);
