@@ -727,24 +727,21 @@ t.test(
 
 t.test('M5: while a shard in single file tries a step, no other shard of its worker steps', async (t) => {
   const space = await open(t, { shards: 2 });
-  const other = ids(20)
-    .map((i) => actorId(`act_${i}`))
-    .find((actor) => space.keys(actor).inbox !== space.keys(A).inbox);
-  if (other === undefined) throw new Error('twenty ids are all of one shard');
+  const [suspect, other] = apart(space);
   const proxy = await startRedisProxy(server);
   t.teardown(() => proxy.close());
   await space.host(trialChart(), { url: proxy.url });
   await space.ask(other, { type: 'ADD', id: '1' });
-  const sent = await space.send(A, { type: 'ADD', id: '1' });
+  const sent = await space.send(suspect, { type: 'ADD', id: '1' });
   if (sent.kind !== 'accepted') throw new Error(`the message is ${sent.kind}`);
-  await space.until('it is applied', async () => (await space.seen(A)).length === 1);
+  await space.until('it is applied', async () => (await space.seen(suspect)).length === 1);
 
   // As two owners leave it that ended over the next entry. Fenced by it, the worker becomes the third.
   const tried = `0-${sent.position + 1}`;
-  await redis.hset(space.keys(A).owner, { token: '100:ended', counter: 100, oldest: tried, tries: 2 });
+  await redis.hset(space.keys(suspect).owner, { token: '100:ended', counter: 100, oldest: tried, tries: 2 });
   const noting = (words: readonly string[]): boolean => words.some((word) => word.startsWith('emboss_v1_trying'));
   const rule = proxy.addRule({ of: noting, fault: { kind: 'half-open' }, times: 1 });
-  await space.send(A, { type: 'ADD', id: 'tried' });
+  await space.send(suspect, { type: 'ADD', id: 'tried' });
   await rule.happened();
   const points: string[] = [];
   armCrashPoint((point) => void points.push(point));
@@ -755,7 +752,7 @@ t.test('M5: while a shard in single file tries a step, no other shard of its wor
   t.notOk(points.includes('after-step'), 'it waits');
   proxy.heal();
   t.match(await answer, { kind: 'applied' });
-  await space.until('so is the one that was tried', async () => (await space.seen(A)).length === 2);
+  await space.until('so is the one that was tried', async () => (await space.seen(suspect)).length === 2);
 });
 
 t.test('M5: an inbox entry that is no message parks its actor, and the shard goes on', async (t) => {
