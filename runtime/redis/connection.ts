@@ -216,6 +216,13 @@ export function connectionOver(
     trouble = error;
     options.onTrouble?.(error);
   });
+  // ioredis gives up for good where its failover detector disconnects a client that is just asking the sentinels.
+  redis.on('end', () => {
+    if (closed) return;
+    clock.after(reconnectDelay(1, clock), () => {
+      if (!closed && redis.status === 'end') redis.connect().catch(() => undefined);
+    });
+  });
 
   async function untilReady(ms: number): Promise<void> {
     if (closed) throw notConnected(`the ${profile} connection to ${printable}`);

@@ -160,6 +160,19 @@ t.test('connecting: an absent server within the deadline, a wrong password at on
   );
 });
 
+t.test('a connection that its client has given up is made anew, one that was closed is not', async (t) => {
+  const server = await startRedis();
+  t.teardown(() => server.stop());
+  const connection = await connect('reader', server.url);
+  connection.redis.disconnect(); // As ioredis ends a client whose sentinels were asked when its detector spoke.
+  await new Promise((resolve) => connection.redis.once('end', resolve));
+  await connection.untilReady(5_000);
+  t.equal(await connection.call('PING', (redis) => redis.ping()), 'PONG');
+  t.equal(connection.generation, 2);
+  await connection.close();
+  await t.rejects(connection.untilReady(50), { code: 'redis-unavailable' });
+});
+
 t.test('C3: a lost reply is an unknown outcome, and the client does not send the command again', async (t) => {
   const writer = await connect('writer', url, { callDeadlineMs: 150 });
   const watcher = await connect('query', url);
