@@ -760,17 +760,22 @@ function randomOf(start: number): () => number {
   };
 }
 
+async function startedHub(
+  client: Parameters<typeof picturesOf>[0],
+  ticker: ReturnType<typeof handTicker>,
+): Promise<Hub> {
+  const hub = createHub({ client, ticker, pictures: picturesOf(client), failed: () => undefined });
+  await hub.start();
+  return hub;
+}
+
 t.test(
   `P2: client and hub together, cut and restarted at random, hand on each version once and in order (seed ${seed})`,
   async (t) => {
     for (let run = 0; run < 60; run++) {
       const random = randomOf(seed + run);
       const { store, client, ticker } = stage(t);
-      const newHub = async (): Promise<Hub> => {
-        const hub = createHub({ client, ticker, pictures: picturesOf(client), failed: () => undefined });
-        await hub.start();
-        return hub;
-      };
+      const newHub = (): Promise<Hub> => startedHub(client, ticker);
       let hub = await newHub();
       let wire: Wire | undefined;
       const versions = new Map<string, number[]>([
@@ -866,11 +871,7 @@ t.test(
     for (let run = 0; run < 60; run++) {
       const random = randomOf(seed + 1_000 + run);
       const { store, client, ticker } = stage(t);
-      const newHub = async (): Promise<Hub> => {
-        const hub = createHub({ client, ticker, pictures: picturesOf(client), failed: () => undefined });
-        await hub.start();
-        return hub;
-      };
+      const newHub = (): Promise<Hub> => startedHub(client, ticker);
       let hub = await newHub();
       let wire: Wire | undefined;
       let n = 0;

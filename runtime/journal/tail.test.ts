@@ -79,6 +79,22 @@ async function cut(reader: Connection): Promise<void> {
   await waitUntil('the reader is connected again', () => reader.generation > generation);
 }
 
+/** Once the first call is answered, what it saw is gone. */
+function losingAfterFirstLook(journal: string): (real: Connection) => Connection {
+  return (real) => {
+    let looks = 0;
+    const call: Connection['call'] = async (what, run, ms) => {
+      const found = await real.call(what, run, ms);
+      looks += 1;
+      if (looks > 1) return found;
+      await lose(journal, 3, 7);
+      await cut(real);
+      return found;
+    };
+    return Object.create(real, { call: { value: call } }) as Connection;
+  };
+}
+
 t.test('P2: a reader that was away is told what was undone meanwhile, and nothing where nothing was', async (t) => {
   const old = '1:old';
   const cases: readonly (readonly [
@@ -128,18 +144,7 @@ t.test('P2: a reader that was away is told what was undone meanwhile, and nothin
 
 t.test('P2: what is undone while a reader looks is found by another look', async (t) => {
   const journal = await journalOf(5);
-  let looks = 0;
-  const reader = await follow(t, [journal], [{ number: 5, token: '1:old' }], (real) => {
-    const call: Connection['call'] = async (what, run, ms) => {
-      const found = await real.call(what, run, ms);
-      looks += 1;
-      if (looks > 1) return found;
-      await lose(journal, 3, 7); // The look is over, and what it saw is gone.
-      await cut(real);
-      return found;
-    };
-    return Object.create(real, { call: { value: call } }) as Connection;
-  });
+  const reader = await follow(t, [journal], [{ number: 5, token: '1:old' }], losingAfterFirstLook(journal));
   await reader.reaches(7);
   await write(journal, 8, 8, '2:new');
   await reader.reaches(8);
@@ -168,18 +173,7 @@ t.test('P2: what a read gives that another server answered is looked at first', 
 
 t.test('P2: what is undone while a reader begins at the head is told', async (t) => {
   const journal = await journalOf(5);
-  let heads = 0;
-  const reader = await follow(t, [journal], undefined, (real) => {
-    const call: Connection['call'] = async (what, run, ms) => {
-      const found = await real.call(what, run, ms);
-      heads += 1;
-      if (heads > 1) return found;
-      await lose(journal, 3, 7);
-      await cut(real);
-      return found;
-    };
-    return Object.create(real, { call: { value: call } }) as Connection;
-  });
+  const reader = await follow(t, [journal], undefined, losingAfterFirstLook(journal));
   await reader.reaches(7);
   await write(journal, 8, 8, '2:new');
   await reader.reaches(8);

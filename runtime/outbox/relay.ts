@@ -116,8 +116,7 @@ export class Relay {
         this.#scene.log.error({ lane: name, last, sent: stamp }, 'M3: target rewound; what it lost is sent again');
         const lane = this.#lanes.get(name) ?? newLane(name);
         this.#lanes.set(name, lane);
-        lane.queue = missing.slice(0, LANE_AHEAD_MAX);
-        lane.shortFrom = missing[LANE_AHEAD_MAX]?.position;
+        fill(lane, missing);
         for (const { position } of missing) this.#open.add(position);
         this.#send(lane);
       }),
@@ -317,8 +316,7 @@ export class Relay {
       return false;
     }
     lane.reopenedAt = last;
-    lane.shortFrom = queue[LANE_AHEAD_MAX]?.position;
-    lane.queue = queue.slice(0, LANE_AHEAD_MAX);
+    fill(lane, queue);
     const first = queue[0]?.position ?? Number.POSITIVE_INFINITY;
     const at = this.#scene.serverNow();
     for (const position of positions) {
@@ -363,6 +361,12 @@ export class Relay {
     }
     return { followers, later, positions, isPast };
   }
+}
+
+/** What the queue has no place for is read again when it is empty (`#refill`). */
+function fill(lane: Lane, records: readonly Queued[]): void {
+  lane.queue = records.slice(0, LANE_AHEAD_MAX);
+  lane.shortFrom = records[LANE_AHEAD_MAX]?.position;
 }
 
 /** Of what a lane's queue has no place for, only the position is needed: it is read again (`#refill`). */
