@@ -4,9 +4,9 @@
 // The runtime adds `at`, the clock reading of the step; no sender does.
 
 import { type Static, Type } from 'typebox';
-import { method, verification } from './ordering.ts';
 import { commandReasons, idMismatchReasons } from './reasons.ts';
 import { closed, count, country, type EventOf, event, id, ms, oneOf, word } from './schema.ts';
+import { method, verification } from './words.ts';
 
 /** Created by ordering together with `delivery.create`. */
 export const deliveryInput = closed({
@@ -22,6 +22,10 @@ export const deliveryInput = closed({
   country,
   locale: word,
   verification,
+  pickupPointId: Type.Optional(id),
+  service: Type.Optional(oneOf('standard', 'priority', 'express')),
+  /** How long a pickup point keeps the envelope, in days. 7 by default. */
+  storageDays: Type.Optional(count),
   /** Attempts that count, before the envelope goes back. 3 by default. */
   attemptsMax: count,
 });
@@ -36,6 +40,28 @@ export const deliveryCommands = {
    * DeliveryReturned; or not at all when the handover was first: then DeliveryHandedOver is on its way. D-29 … D-31.
    */
   'delivery.cancel': event('delivery.cancel', { reason: word }),
+  /** Answered with DeliveryRerouted or DeliveryRerouteRefused. D-32, D-33. */
+  'delivery.changeAddress': event('delivery.changeAddress', { by: id, addressRef: id, country }),
+  /** Another method, or another pickup point. Answered like a change of address. */
+  'delivery.changeMethod': event('delivery.changeMethod', {
+    by: id,
+    method,
+    pickupPointId: Type.Optional(id),
+    addressRef: Type.Optional(id),
+    country: Type.Optional(country),
+  }),
+  /** The appointment shall be another one. Answered with DeliveryRescheduled, or refused by the chart. D-06. */
+  'delivery.reschedule': event('delivery.reschedule', { by: id, role: oneOf('customer', 'operator') }),
+  /** Keeps the envelope at the pickup point once more. Answered with DeliveryReadyForPickup. D-26. */
+  'delivery.extendStorage': event('delivery.extendStorage', { by: id }),
+  /** After a refusal at the door, or new documents: try again. D-21. */
+  'delivery.retry': event('delivery.retry', { by: id }),
+  /** The customer says that it never came: a trace begins. O-46. */
+  'delivery.markNotReceived': event('delivery.markNotReceived', { by: id }),
+  /** The card was activated: it has arrived, whatever the carrier says. O-54. */
+  'delivery.markDelivered': event('delivery.markDelivered', {}),
+  /** By the sweep: say again where you stand. Answered with DeliveryStatus. */
+  'delivery.restate': event('delivery.restate', {}),
   /** The returned envelope was taken out of the vault for another delivery. Ends the custody. */
   'delivery.release': event('delivery.release', {}),
   /** The returned envelope was destroyed. Ends the custody. */
@@ -50,6 +76,23 @@ export const recipientEvents = {
   RESCHEDULE: event('RESCHEDULE', { by: id, role: oneOf('customer', 'courier', 'operator') }),
 } as const;
 
+/** What a carrier says of a shipment, in our words. */
+export const trackingStatus = oneOf(
+  'pre_transit',
+  'in_transit',
+  'at_hub',
+  'out_for_delivery',
+  'ready_for_pickup',
+  'arrived',
+  'attempt_failed',
+  'delivered',
+  'returning',
+  'returned',
+  'damaged',
+  'lost',
+  'unknown',
+);
+
 /** By hub and carrier, through the partner api. Repeats and stragglers are refused by state, barcode and `seq`. */
 export const carrierEvents = {
   /** The hub has scanned the envelope that `carrier.preadvise` told of. D-03. */
@@ -60,6 +103,18 @@ export const carrierEvents = {
   COURIER_NOT_FOUND: event('COURIER_NOT_FOUND', { seq: Type.Optional(count) }),
   /** The courier stands at the hub. D-10. */
   COURIER_ARRIVED: event('COURIER_ARRIVED', {}),
+  /**
+   * A carrier's scan in our words, with its rank (docs/carriers.md): a lower one after a higher is passed over, exceptions
+   * are not. `occurredAt` is the carrier's own time; the api has sorted out repeats by the carrier's event id. D-11.
+   */
+  TRACKING: event('TRACKING', {
+    status: trackingStatus,
+    rank: Type.Integer({ minimum: 0, maximum: 100 }),
+    occurredAt: ms,
+    carrier: word,
+    reason: Type.Optional(word),
+    pickupPointId: Type.Optional(id),
+  }),
   /** Cannot be found; a trace begins. Also by courier or operator. D-34. */
   LOST_REPORTED: event('LOST_REPORTED', {}),
   FOUND: event('FOUND', {}),

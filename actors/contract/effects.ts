@@ -5,11 +5,11 @@
 // An outcome `failed` carries `{code, detail?}`; what a chart does about it is at its `onError`.
 
 import { type Static, type TSchema, Type } from 'typebox';
-import { method, paymentSystem } from './ordering.ts';
 import { closed, count, country, id, ms, oneOf, word } from './schema.ts';
+import { method, paymentSystem } from './words.ts';
 
 /** Who carries the effect out; also the name of the circuit that guards it (E3). `local` needs nobody. */
-export type Partner = 'kyc' | 'aml' | 'credit' | 'issuer' | 'bureau' | 'carrier' | 'notify' | 'local';
+export type Partner = 'kyc' | 'aml' | 'credit' | 'issuer' | 'bureau' | 'carrier' | 'notify' | 'billing' | 'local';
 
 interface EffectContract<I extends TSchema, O extends TSchema> {
   readonly partner: Partner;
@@ -43,6 +43,13 @@ export const effects = {
     output: closed({ verificationId: id }),
     key: ({ orderId, attempt }) => `${orderId}:${attempt}`,
   }),
+  /** The order was stopped: the verification is not needed any more. Of one that is decided or unknown: done. */
+  'kyc.cancel': effect({
+    partner: 'kyc',
+    input: closed({ orderId: id, attempt: count }),
+    output: nothing,
+    key: ({ orderId, attempt }) => `${orderId}:${attempt}:cancel`,
+  }),
   'aml.screen': effect({
     partner: 'aml',
     input: closed({ orderId: id, personRef: id, listVersion: word }),
@@ -59,7 +66,7 @@ export const effects = {
   /** Is there a house, and does the method reach it? */
   'address.validate': effect({
     partner: 'carrier',
-    input: closed({ orderId: id, addressRef: id, method, country }),
+    input: closed({ orderId: id, addressRef: id, method, country, pickupPointId: Type.Optional(id) }),
     output: closed({
       result: oneOf('likely_deliverable', 'likely_undeliverable', 'indeterminate'),
       inZone: Type.Boolean(),
@@ -74,10 +81,27 @@ export const effects = {
     key: ({ orderId }) => orderId,
   }),
 
+  /** The order was stopped: the offer is given back. Of an order that was never decided: done. */
+  'credit.withdraw': effect({
+    partner: 'credit',
+    input: closed({ orderId: id }),
+    output: nothing,
+    key: ({ orderId }) => `${orderId}:withdraw`,
+  }),
+
   // --- Card record at the issuer's processor. No PAN, CVV or PIN, ever ---
   'card.create': effect({
     partner: 'issuer',
-    input: closed({ orderId: id, personRef: id, productCode: word, paymentSystem, designId: word, currency: word }),
+    /** `reissueOf`: another plastic of that card, with the same number at the issuer, where it can. */
+    input: closed({
+      orderId: id,
+      personRef: id,
+      productCode: word,
+      paymentSystem,
+      designId: word,
+      currency: word,
+      reissueOf: Type.Optional(id),
+    }),
     output: closed({
       cardId: id,
       last4: Type.String({ pattern: '^[0-9]{4}$' }),
@@ -114,6 +138,22 @@ export const effects = {
     key: ({ cardId, reason }) => `${cardId}:${reason}`,
   }),
 
+  // --- Money ---
+  /** Takes a fee. `amountMinor` is integer minor units as text. */
+  'fee.charge': effect({
+    partner: 'billing',
+    input: closed({ orderId: id, userId: id, feeType: oneOf('issue'), amountMinor: word, currency: word }),
+    output: nothing,
+    key: ({ orderId, feeType }) => `${orderId}:${feeType}`,
+  }),
+  /** Gives a fee back. Of one that was never taken: done, and it cannot be taken any more. */
+  'fee.refund': effect({
+    partner: 'billing',
+    input: closed({ orderId: id, userId: id, feeType: oneOf('issue'), amountMinor: word, currency: word }),
+    output: nothing,
+    key: ({ orderId, feeType }) => `${orderId}:${feeType}:refund`,
+  }),
+
   // --- Bureau ---
   /** One job in a closed batch. What becomes of it comes by callback: BUREAU_ACK … PRINTED. Also the resend after silence. */
   'bureau.submit': effect({
@@ -142,6 +182,29 @@ export const effects = {
   }),
 
   // --- Hub and carrier ---
+  /**
+   * May the method serve this address or pickup point, by the zones of this context? Decided here, without a partner.
+   * `distanceMetres` from the address before, where both have coordinates.
+   */
+  'zone.check': effect({
+    partner: 'local',
+    input: closed({
+      deliveryId: id,
+      method,
+      addressRef: id,
+      country,
+      pickupPointId: Type.Optional(id),
+      previousAddressRef: Type.Optional(id),
+    }),
+    output: closed({
+      zoneId: Type.Optional(id),
+      allowed: Type.Boolean(),
+      alternatives: Type.Array(method, { maxItems: 6 }),
+      distanceMetres: Type.Optional(Type.Integer({ minimum: 0 })),
+    }),
+    key: ({ deliveryId, addressRef, method: by, pickupPointId }) =>
+      `${deliveryId}:${addressRef}:${by}:${pickupPointId ?? ''}`,
+  }),
   /** Tells the hub which envelope to expect for whom. The hub's scan comes by callback: ENVELOPE_READY. */
   'carrier.preadvise': effect({
     partner: 'carrier',
@@ -164,7 +227,11 @@ export const effects = {
       personRef: id,
       addressRef: id,
       country,
-      slot,
+      /** The carrier asked: another one when the first could not be had. */
+      carrier: Type.Optional(word),
+      slot: Type.Optional(slot),
+      pickupPointId: Type.Optional(id),
+      service: Type.Optional(oneOf('standard', 'priority', 'express')),
     }),
     output: closed({ shipmentId: id, carrier: word, trackingNumber: Type.Optional(word) }),
     key: ({ deliveryId, seq }) => `${deliveryId}:${seq}`,
@@ -181,7 +248,15 @@ export const effects = {
   /** The handler computes the code from delivery and attempt (`client.digest`); it is in no event and no record. */
   'otp.send': effect({
     partner: 'notify',
-    input: closed({ deliveryId: id, attempt: count, n: count, personRef: id, locale: word }),
+    input: closed({
+      deliveryId: id,
+      attempt: count,
+      /** Counts the sendings of an attempt, by any channel. */
+      n: count,
+      channel: Type.Optional(oneOf('sms', 'voice', 'email')),
+      personRef: id,
+      locale: word,
+    }),
     output: nothing,
     key: ({ deliveryId, attempt, n }) => `${deliveryId}:${attempt}:${n}`,
   }),

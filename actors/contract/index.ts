@@ -4,4 +4,6 @@ export * from './delivery.ts';
 export * from './effects.ts';
 export * from './ids.ts';
 export * from './ordering.ts';
+export * from './published.ts';
 export * from './reasons.ts';
+export * from './words.ts';

@@ -7,25 +7,10 @@
 // event has one and was not given its own, else as `note`, which no chart reads.
 
 import { type Static, Type } from 'typebox';
+import { deliveryPublished } from './published.ts';
 import { bureauReasons, cancellationReasons, commandReasons, reviewReasons, screeningReasons } from './reasons.ts';
 import { closed, count, country, type EventOf, event, id, oneOf, word } from './schema.ts';
-
-// --- Words ---
-
-export const cardType = oneOf('debit', 'credit', 'prepaid');
-export const paymentSystem = oneOf('mir', 'visa', 'mastercard', 'unionpay');
-export const method = oneOf('courier', 'pickup_point', 'parcel_locker', 'branch', 'post', 'bulk');
-export const holdKind = oneOf('fraud', 'aml', 'legal', 'customer', 'operator');
-export const reportKind = oneOf('lost', 'stolen', 'compromised', 'not_received');
-export const proof = oneOf('app', 'last4', 'otp', 'chip_pin');
-/** What the courier has to see before the envelope changes hands. */
-export const verification = closed({
-  idCheck: Type.Boolean(),
-  otp: Type.Boolean(),
-  signature: Type.Boolean(),
-  photo: Type.Boolean(),
-});
-export type Verification = Static<typeof verification>;
+import { cardType, holdKind, method, paymentSystem, proof, reportKind, verification } from './words.ts';
 
 // --- Order: created by the api with SUBMIT, or with SAVE for a draft ---
 
@@ -166,70 +151,6 @@ export const batchAnswers = {
   BATCH_CLOSED: event('BATCH_CLOSED', { batchId: id }),
 } as const;
 
-// --- Delivery → ordering: the published events of the delivery context ---
-
-/** Every published event says which delivery speaks, and its count of events so far: an older one is refused (O-29). */
-const published = {
-  schemaVersion: Type.Literal(1),
-  orderId: id,
-  deliveryId: id,
-  /** The order's count of deliveries, as `delivery.create` gave it. */
-  seq: count,
-  /** 1, 2, 3 … per delivery. */
-  deliveryVersion: count,
-};
-
-export const returnReason = oneOf(
-  'attempts_exhausted',
-  'not_retryable',
-  'abandoned',
-  'recalled',
-  'damaged',
-  'storage_expired',
-  'operator',
-);
-
-export const deliveryPublished = {
-  /** The delivery takes the envelope, and has asked the customer for an appointment. O-26. */
-  DeliveryAccepted: event('DeliveryAccepted', published),
-  /** It cannot: nothing was begun. The customer has to choose another way. O-27. */
-  DeliveryRejected: event('DeliveryRejected', {
-    ...published,
-    reason: oneOf('method_unavailable', 'out_of_zone'),
-    alternatives: Type.Array(method),
-  }),
-  AppointmentConfirmed: event('AppointmentConfirmed', {
-    ...published,
-    slotId: id,
-    from: Type.Integer(),
-    to: Type.Integer(),
-  }),
-  /** A courier holds the envelope. */
-  DeliveryDispatched: event('DeliveryDispatched', published),
-  DeliveryInTransit: event('DeliveryInTransit', published),
-  DeliveryOutForDelivery: event('DeliveryOutForDelivery', published),
-  DeliveryReadyForPickup: event('DeliveryReadyForPickup', published),
-  /** One try failed. `id_mismatch` puts the order on hold for fraud. */
-  DeliveryAttemptFailed: event('DeliveryAttemptFailed', { ...published, reason: word, attempt: count }),
-  DeliveryRescheduled: event('DeliveryRescheduled', { ...published, by: oneOf('customer', 'courier', 'operator') }),
-  DeliverySuspectedLost: event('DeliverySuspectedLost', published),
-  /** An envelope that was suspected lost is in our hands again. */
-  DeliveryFound: event('DeliveryFound', published),
-  /** Confirmed; ends the delivery. The card is closed. O-32. */
-  DeliveryLost: event('DeliveryLost', published),
-  /** Ends the delivery. The card is closed at once. O-33. */
-  DeliveryStolen: event('DeliveryStolen', published),
-  DeliveryDamaged: event('DeliveryDamaged', published),
-  /** The envelope is on its way back. Also the answer to a `delivery.cancel` that came too late to stop it. O-31. */
-  DeliveryReturning: event('DeliveryReturning', { ...published, reason: returnReason }),
-  /** The vault holds the envelope; ends the transport. The order has to say what becomes of it. O-47. */
-  DeliveryReturned: event('DeliveryReturned', { ...published, seal: oneOf('intact', 'broken') }),
-  /** The pivot: the customer holds the envelope. Nothing is undone after it. O-30, O-44. */
-  DeliveryHandedOver: event('DeliveryHandedOver', { ...published, proofs: verification }),
-  /** Ended before a courier had the envelope. */
-  DeliveryCancelled: event('DeliveryCancelled', published),
-} as const;
-
 export const orderEvents = {
   ...customerEvents,
   ...staffEvents,
@@ -241,7 +162,6 @@ export const orderEvents = {
 } as const;
 export type OrderEventType = keyof typeof orderEvents;
 export type OrderMessage = EventOf<typeof orderEvents>;
-export type DeliveryPublished = EventOf<typeof deliveryPublished>;
 
 // --- Applicant: one per person, created by the first RESERVE ---
 

@@ -49,6 +49,9 @@ export interface DeliveryInput {
   readonly country: string;
   readonly locale: string;
   readonly verification: Verification;
+  readonly pickupPointId?: string;
+  readonly service?: 'standard' | 'priority' | 'express';
+  readonly storageDays?: number;
   readonly attemptsMax: number;
   readonly at?: number;
 }

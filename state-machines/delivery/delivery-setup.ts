@@ -43,6 +43,10 @@ export interface Publication {
   readonly [field: string]: unknown;
 }
 
+/** Whether another attempt may follow the failed one. */
+export const mayTryAgain = ({ reason, failures, attemptsMax }: DeliveryContext): boolean =>
+  RETRYABLE.has(reason ?? '') && failures < attemptsMax;
+
 const isThisCourier = (context: DeliveryContext, event: DeliveryEvent): boolean =>
   'courierId' in event && event.courierId === context.courierId;
 const isThisBooking = (context: DeliveryContext, event: { readonly seq?: number }): boolean =>
@@ -187,7 +191,7 @@ export const delivering = setup({
       event.type === 'OTP_CHECKED' && event.attempt === context.attempt && isThisCourier(context, event),
     maySendAgain: ({ context, event }) => isThisCourier(context, event) && context.otpSends < OTP_SENDS_MAX,
 
-    mayTryAgain: ({ context }) => RETRYABLE.has(context.reason ?? '') && context.failures < context.attemptsMax,
+    mayTryAgain: ({ context }) => mayTryAgain(context),
     isRetryable: ({ context }) => RETRYABLE.has(context.reason ?? ''),
     isDamage: ({ context, event }) =>
       event.type === 'ATTEMPT_FAILED' && event.reason === 'damaged' && isThisCourier(context, event),

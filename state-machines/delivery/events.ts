@@ -3,13 +3,20 @@
 // `delivery.…` are commands of the ordering context; the events of the last section are raised by one region for the
 // others and never come from outside.
 
-import type { AttemptReason } from './context.ts';
+import type { AttemptReason, Method } from './context.ts';
 
 /** `at` is the clock reading of the step in ms; the host adds it to every event but raised ones. */
 type E<T extends string, Fields = unknown> = { readonly type: T; readonly at?: number } & Readonly<Fields>;
 
 type FromOrdering =
-  | E<'delivery.create' | 'delivery.release'>
+  | E<'delivery.create' | 'delivery.release' | 'delivery.markDelivered' | 'delivery.restate'>
+  | E<'delivery.extendStorage' | 'delivery.retry' | 'delivery.markNotReceived', { by: string }>
+  | E<'delivery.changeAddress', { by: string; addressRef: string; country: string }>
+  | E<
+      'delivery.changeMethod',
+      { by: string; method: Method; pickupPointId?: string; addressRef?: string; country?: string }
+    >
+  | E<'delivery.reschedule', { by: string; role: 'customer' | 'operator' }>
   | E<'delivery.cancel', { reason: string }>
   | E<'delivery.destroy', { by: string; witness: string }>;
 
@@ -17,7 +24,34 @@ type FromRecipient =
   | E<'SLOT_CHOSEN', { by: string; slotId: string; from: number; to: number }>
   | E<'RESCHEDULE', { by: string; role: 'customer' | 'courier' | 'operator' }>;
 
+/** Where a carrier says the shipment is, in our words. */
+export type TrackingStatus =
+  | 'pre_transit'
+  | 'in_transit'
+  | 'at_hub'
+  | 'out_for_delivery'
+  | 'ready_for_pickup'
+  | 'arrived'
+  | 'attempt_failed'
+  | 'delivered'
+  | 'returning'
+  | 'returned'
+  | 'damaged'
+  | 'lost'
+  | 'unknown';
+
 type FromCarrier =
+  | E<
+      'TRACKING',
+      {
+        status: TrackingStatus;
+        rank: number;
+        occurredAt: number;
+        carrier: string;
+        reason?: string;
+        pickupPointId?: string;
+      }
+    >
   | E<'ENVELOPE_READY', { envelopeId: string }>
   | E<'COURIER_FOUND', { courierId: string; seq?: number }>
   | E<'COURIER_NOT_FOUND', { seq?: number }>

@@ -3,7 +3,18 @@
 // Before a courier has scanned it, a recall cancels; after that it has to come back (DL2). Whatever is said at the door
 // comes from the courier of this booking; callbacks of an older booking are refused.
 
-import { delivering, failed, goBack, METHODS_SERVED, notice, raise, task, tell, unbook } from './delivery-setup.ts';
+import {
+  delivering,
+  failed,
+  goBack,
+  METHODS_SERVED,
+  mayTryAgain,
+  notice,
+  raise,
+  task,
+  tell,
+  unbook,
+} from './delivery-setup.ts';
 import { proofs } from './handover.ts';
 
 const T = '#delivery.transport';
@@ -195,7 +206,14 @@ const handover = delivering.createStateConfig({
 });
 
 const attemptFailed = delivering.createStateConfig({
-  entry: [...tell('DeliveryAttemptFailed', ({ reason, attempt }) => ({ reason, attempt })), notice('attempt_failed')],
+  entry: [
+    ...tell('DeliveryAttemptFailed', (context) => ({
+      reason: context.reason,
+      attempt: context.attempt,
+      next: mayTryAgain(context) ? 'appointment' : 'nothing',
+    })),
+    notice('attempt_failed'),
+  ],
   always: [
     {
       description: 'D-23',
@@ -307,7 +325,7 @@ export const transport = delivering.createStateConfig({
         over,
       ],
     },
-    cancelled: { type: 'final', entry: [...tell('DeliveryCancelled'), over] },
+    cancelled: { type: 'final', entry: [...tell('DeliveryCancelled', () => ({ fee: 'none' })), over] },
     returned: { type: 'final', entry: [...tell('DeliveryReturned', ({ seal }) => ({ seal: seal ?? 'intact' })), over] },
     lost: { type: 'final', entry: [...tell('DeliveryLost'), over] },
     stolen: { type: 'final', entry: [...tell('DeliveryStolen'), over] },

@@ -15,7 +15,7 @@ type FromCustomer =
   | E<'CANCEL', { by: string; reason: string }>
   | E<'METHOD_CHANGED', { by: string; method: Method; addressRef?: string; country?: string }>
   | E<'REDELIVER', { by: string; addressRef?: string; country?: string }>
-  | E<'ACTIVATE', { by: string; proof: 'app' | 'last4' | 'otp' | 'chip_pin'; last4?: string }>
+  | E<'ACTIVATE', { by: string; proof: 'app' | 'last4' | 'otp' | 'last4_otp' | 'chip_pin'; last4?: string }>
   | E<'REPORT', { by: string; kind: 'lost' | 'stolen' | 'compromised' | 'not_received' }>;
 
 type FromStaff =
@@ -55,22 +55,50 @@ export type FromDelivery =
       | 'DeliveryDispatched'
       | 'DeliveryInTransit'
       | 'DeliveryOutForDelivery'
-      | 'DeliveryReadyForPickup'
       | 'DeliverySuspectedLost'
       | 'DeliveryFound'
       | 'DeliveryLost'
       | 'DeliveryStolen'
       | 'DeliveryDamaged'
-      | 'DeliveryCancelled',
+      | 'DeliveryDisputed',
       Published
     >
   | E<'DeliveryRejected', Published & { reason: string; alternatives: readonly Method[] }>
   | E<'AppointmentConfirmed', Published & { slotId: string; from: number; to: number }>
-  | E<'DeliveryAttemptFailed', Published & { reason: string; attempt: number }>
+  | E<'DeliveryReadyForPickup', Published & { pickupPointId?: string; storageUntil?: number }>
+  | E<
+      'DeliveryAttemptFailed',
+      Published & {
+        reason: string;
+        attempt: number;
+        next: 'appointment' | 'address' | 'decision' | 'pickup_point' | 'nothing';
+      }
+    >
   | E<'DeliveryRescheduled', Published & { by: 'customer' | 'courier' | 'operator' }>
+  | E<'DeliveryRerouted', Published & { method: Method; addressRef: string; country: string; pickupPointId?: string }>
+  | E<'DeliveryRerouteRefused', Published & { reason: string }>
   | E<'DeliveryReturning', Published & { reason: string }>
   | E<'DeliveryReturned', Published & { seal: 'intact' | 'broken' }>
-  | E<'DeliveryHandedOver', Published & { proofs: Verification }>;
+  | E<'DeliveryHandedOver', Published & { proofs: Verification }>
+  | E<'DeliveryCancelled', Published & { fee: 'none' | 'late' }>
+  | E<'DeliveryStatus', Published & { status: DeliveryStatus }>;
+
+/** Where a delivery says it stands when it is asked again. */
+export type DeliveryStatus =
+  | 'scheduling'
+  | 'dispatched'
+  | 'in_transit'
+  | 'out_for_delivery'
+  | 'ready_for_pickup'
+  | 'attempt_failed'
+  | 'suspected_lost'
+  | 'returning'
+  | 'returned'
+  | 'delivered'
+  | 'cancelled'
+  | 'rejected'
+  | 'lost'
+  | 'stolen';
 
 /** Between the regions. */
 type Raised =
