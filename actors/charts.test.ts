@@ -15,6 +15,7 @@ import { cardGuard } from '../state-machines/ordering/card-guard.ts';
 import { closedBatch } from '../state-machines/ordering/closed-batch.ts';
 import { order } from '../state-machines/ordering/order.ts';
 import { stock } from '../state-machines/ordering/stock.ts';
+import { sweep } from '../state-machines/ordering/sweep.ts';
 import * as contract from './contract/index.ts';
 import { charts as deliveryCharts } from './delivery/registration.ts';
 import { charts as orderingCharts } from './ordering/registration.ts';
@@ -54,6 +55,7 @@ const catalogues: Record<string, Record<string, TSchema>> = {
   closedBatch: contract.closedBatchEvents,
   stock: contract.stockEvents,
   cardGuard: contract.cardGuardEvents,
+  sweep: contract.sweepEvents,
   delivery: contract.deliveryEvents,
 };
 const inputs: Record<string, TSchema> = {
@@ -63,6 +65,7 @@ const inputs: Record<string, TSchema> = {
   closedBatch: contract.closedBatchInput,
   stock: contract.stockInput,
   cardGuard: contract.cardGuardInput,
+  sweep: contract.sweepInput,
   delivery: contract.deliveryInput,
 };
 
@@ -550,7 +553,16 @@ const deliveryTrial: Trial = {
 
 const sharedTypes = [
   ...['RESERVE', 'RELEASE_KEY', 'JOIN', 'LEAVE', 'CLOSE_BATCH', 'CUT_OFF', 'BATCH_RESULT', 'RECONCILED'],
-  ...['RESERVE_PLASTIC', 'RELEASE_PLASTIC', 'USE_PLASTIC', 'RECEIVE_PLASTIC', 'DeliveryStolen', 'RETRY'],
+  ...[
+    'RESERVE_PLASTIC',
+    'RELEASE_PLASTIC',
+    'USE_PLASTIC',
+    'RECEIVE_PLASTIC',
+    'DeliveryStolen',
+    'RETRY',
+    'BEGIN',
+    'SWEEP_NOW',
+  ],
 ];
 const sharedTrial = (machine: Trial['machine'], input: Fields): Trial => ({
   machine,
@@ -575,6 +587,7 @@ test('C1: our charts step as live actors do, from cache and after reloads', asyn
     closedBatch: sharedTrial(closedBatch, { batchId: 'bat_main_1', members: ['ord_a', 'ord_b', 'ord_c'] }),
     stock: sharedTrial(stock, { designId: 'classic', received: 2 }),
     cardGuard: sharedTrial(cardGuard, { orderId: 'ord_a', cardId: 'crd_a' }),
+    sweep: sharedTrial(sweep, { everyMs: 900_000 }),
   };
   for (const [name, trial] of Object.entries(trials)) {
     const share = name === 'order' || name === 'delivery' ? sequences : Math.ceil(sequences / 8);

@@ -4,6 +4,7 @@ import type { EffectRegistration, LateFollowUp } from '../../runtime/hosting.ts'
 import type { EffectInput } from '../contract/index.ts';
 import { performed, unconnected } from '../effects.ts';
 import type { Partners } from '../partners/ports.ts';
+import type { Reconciled } from '../reconcile.ts';
 import { eligibilityOf } from './eligibility.ts';
 
 export interface OrderingHandlers {
@@ -11,9 +12,15 @@ export interface OrderingHandlers {
   readonly actions: { readonly [action: string]: EffectRegistration };
 }
 
-/** The handlers over the partners' ports; without ports, none of them reaches anybody. */
-export function orderingHandlers(partners?: Partners): OrderingHandlers {
-  const { screening, issuer, bureau, notifications } = partners ?? {};
+export interface OrderingDoors {
+  readonly partners: Partners;
+  /** Compares the orders with their deliveries; see actors/reconcile.ts. */
+  readonly reconcile: (signal: AbortSignal) => Promise<Reconciled>;
+}
+
+/** The handlers over the doors; without doors, none of them reaches anybody. */
+export function orderingHandlers(doors?: OrderingDoors): OrderingHandlers {
+  const { screening, issuer, bureau, notifications } = doors?.partners ?? {};
   return {
     actions: {
       notify: performed('notify', { run: notifications?.notify ?? unconnected }),
@@ -39,6 +46,10 @@ export function orderingHandlers(partners?: Partners): OrderingHandlers {
       'card.close': performed('card.close', { run: issuer?.closeCard ?? unconnected }),
       'fee.charge': performed('fee.charge', { run: unconnected }),
       'fee.refund': performed('fee.refund', { run: unconnected }),
+      'deliveries.compare': performed('deliveries.compare', {
+        run: async ({ signal }) =>
+          doors === undefined ? unconnected() : { kind: 'done', output: { ...(await doors.reconcile(signal)) } },
+      }),
       'bureau.submit': performed('bureau.submit', { run: bureau?.submitJob ?? unconnected }),
       'bureau.withdraw': performed('bureau.withdraw', { run: bureau?.withdrawJob ?? unconnected }),
     },

@@ -19,6 +19,7 @@ import type { OrderEvent } from '../../state-machines/ordering/events.ts';
 import { order } from '../../state-machines/ordering/order.ts';
 import type { DeliveryOrder } from '../../state-machines/ordering/order-setup.ts';
 import { stock } from '../../state-machines/ordering/stock.ts';
+import { sweep } from '../../state-machines/ordering/sweep.ts';
 import {
   type ApplicantMessage,
   applicantIdOf,
@@ -36,9 +37,8 @@ import {
   type StockMessage,
   stockIdOf,
 } from '../contract/index.ts';
-import type { Partners } from '../partners/ports.ts';
 import { announceOrder, answerOrder } from './face.ts';
-import { orderingHandlers } from './handlers.ts';
+import { type OrderingDoors, orderingHandlers } from './handlers.ts';
 
 const VERSION = '1';
 /** Blank plastic of a design when its count begins. */
@@ -46,9 +46,9 @@ const PLASTIC_AT_START = 100_000;
 
 const tasks = { openTask: note, closeTask: note };
 
-/** The charts over the partners' ports; without ports, for those who step and replay and reach nobody. */
-export function orderingCharts(partners?: Partners): readonly Hosted[] {
-  const { actions, invokes } = orderingHandlers(partners);
+/** The charts over their doors; without them, for those who step and replay and reach nobody. */
+export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
+  const { actions, invokes } = orderingHandlers(doors);
   return [
     {
       machine: order,
@@ -84,6 +84,14 @@ export function orderingCharts(partners?: Partners): readonly Hosted[] {
       stamp: true,
       invokes: { 'card.close': invokes['card.close'] as EffectRegistration },
       actions: tasks,
+    },
+    {
+      machine: sweep,
+      name: 'sweep',
+      version: VERSION,
+      stamp: true,
+      invokes: { 'deliveries.compare': invokes['deliveries.compare'] as EffectRegistration },
+      actions: { openTask: tasks.openTask },
     },
   ];
 }
