@@ -285,12 +285,19 @@ export const activation = closed({
   status: Type.String(),
 });
 
-export const slot = closed({ slotId: Type.String(), from: Type.String(), to: Type.String(), timeZone: Type.String() });
+export const slot = closed({
+  slotId: Type.String(),
+  from: Type.String(),
+  to: Type.String(),
+  timeZone: Type.String(),
+  /** Places left when it was looked at; whether one is had, the slot decides. Left out of a slot that is taken. */
+  placesLeft: Type.Optional(Type.Integer({ minimum: 0 })),
+});
 export const slotPage = closed({ data: Type.Array(slot) });
 export type Slot = Static<typeof slot>;
 
 export const appointmentRequest = closed({
-  slotId: Type.String({ pattern: '^slt_[0-9]{8}T[0-9]{4}-[0-9]{4}$' }),
+  slotId: Type.String({ pattern: '^slt_[a-z0-9-]{2,24}_[0-9]{8}T[0-9]{4}-[0-9]{4}$' }),
   place: Type.Optional(oneOf(['home', 'office', 'other'])),
 });
 export const appointment = closed({

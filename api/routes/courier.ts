@@ -22,6 +22,7 @@ import {
   stopList,
 } from '../../actors/contract/dto.ts';
 import { failureEvent } from '../../actors/contract/index.ts';
+import { metresBetween } from '../../actors/contract/metres.ts';
 import type { ActorView } from '../../runtime/client.ts';
 import { actorOf } from '../auth/access.ts';
 import { principalOf } from '../auth/gate.ts';
@@ -269,17 +270,3 @@ const nextActions: readonly (readonly [state: RegExp, actions: readonly string[]
 const actionsIn = (states: readonly string[]): string[] => [
   ...new Set(nextActions.flatMap(([pattern, actions]) => (states.some((state) => pattern.test(state)) ? actions : []))),
 ];
-
-const EARTH_METRES = 6_371_000;
-
-/** Great-circle distance (haversine). */
-export function metresBetween(
-  a: { readonly lat: number; readonly lon: number },
-  b: { readonly lat: number; readonly lon: number },
-): number {
-  const rad = (degrees: number): number => (degrees * Math.PI) / 180;
-  const half =
-    Math.sin(rad(b.lat - a.lat) / 2) ** 2 +
-    Math.cos(rad(a.lat)) * Math.cos(rad(b.lat)) * Math.sin(rad(b.lon - a.lon) / 2) ** 2;
-  return 2 * EARTH_METRES * Math.asin(Math.min(1, Math.sqrt(half)));
-}

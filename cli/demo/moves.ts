@@ -148,8 +148,7 @@ function customerMove(scene: Scene): Move | undefined {
   if (has(order, 'fulfilment.screening.address.outOfZone')) return { kind: 'cancel', name: 'cancel_out_of_zone' };
   if (has(order, 'fulfilment.delivery.exception.onHold'))
     return command(order.actor, 'METHOD_CHANGED', 'operator', { method: 'courier' });
-  const mayChoose =
-    delivery !== undefined && (has(delivery, 'appointment.proposed') || has(delivery, 'appointment.rescheduling'));
+  const mayChoose = delivery !== undefined && isChoosing(delivery);
   if (mayChoose && order.context.delivery.deliveryId === delivery.actor && has(order, 'fulfilment.delivery'))
     return {
       kind: 'choose_slot',
@@ -158,6 +157,11 @@ function customerMove(scene: Scene): Move | undefined {
     };
   return undefined;
 }
+
+/** Nothing is chosen while a slot has yet to answer. */
+const isChoosing = (delivery: DeliverySight): boolean =>
+  (has(delivery, 'appointment.proposed') || has(delivery, 'appointment.rescheduling')) &&
+  !delivery.states.some((state) => state.endsWith('.reserving'));
 
 function activation(scene: Scene): Move {
   const { order, fate } = scene;
@@ -227,10 +231,15 @@ function decideReturn({ order, fate }: Scene): Move {
 
 // --- The courier and the dispatcher ---
 
+/** Where a dispatcher has it tried again. */
+const retried = ['transport.assigning.notFound', 'transport.awaitingEnvelope.untold', 'transport.moving.notBooked'];
+
 function deliveryMove(scene: Scene, delivery: DeliverySight): Move | undefined {
   const { actor, context } = delivery;
   const door = scene.fate.doors[doorNumber(scene, delivery)] ?? 'handed_over';
-  if (has(delivery, 'transport.assigning.notFound')) return command(actor, 'RETRY', 'operator');
+  if (retried.some((state) => has(delivery, state))) return command(actor, 'RETRY', 'operator');
+  // Nobody in the demo changes an address, or decides about a refusal at the door: the envelope goes back.
+  if (has(delivery, 'transport.attemptFailed')) return command(actor, 'RECALL', 'operator');
   if (has(delivery, 'transport.investigating'))
     return command(actor, door === 'envelope_found_again' ? 'FOUND' : 'LOST_CONFIRMED', 'operator');
   if (has(delivery, 'transport.returning')) return receipt(delivery);
