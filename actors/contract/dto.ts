@@ -308,6 +308,9 @@ export const appointment = closed({
   slot,
 });
 
+export const disputeRequest = closed({ kind: oneOf(['not_me']) });
+export const dispute = closed({ orderId: Type.String(), deliveryId: Type.String(), version: Type.Integer() });
+
 export const ticket = closed({ ticket: Type.String(), expiresInMs: Type.Integer() });
 
 // --- Commands of the staff ---
@@ -408,6 +411,8 @@ export const stop = closed({
   attempt: Type.Integer(),
   recipient: Type.Optional(closed({ name: Type.String() })),
   address: Type.Optional(address),
+  /** Asked for in its place, around the corner: the courier says whether he goes there. */
+  proposedAddress: Type.Optional(address),
   appointment: Type.Optional(closed({ slotId: maybe, from: maybe, to: maybe, timeZone: maybe })),
   allowedActions: Type.Array(Type.String()),
 });

@@ -10,6 +10,8 @@ import {
   appointment,
   appointmentRequest,
   cardIdOf,
+  dispute,
+  disputeRequest,
   orderIdOfCard,
   slotPage,
   ticket,
@@ -33,6 +35,7 @@ const path = Type.Object({ id: Type.String({ maxLength: 100 }) });
 
 export function registerDelivery(plain: FastifyInstance, parts: Parts): void {
   registerAppointments(plain, parts);
+  registerDisputes(plain, parts);
   registerActivations(plain, parts);
   registerTickets(plain, parts);
 }
@@ -106,6 +109,32 @@ async function verdictOfSlot(parts: Parts, actor: ActorId, version: number, slot
 }
 
 const isReserving = (state: string): boolean => /^appointment\..*\.reserving$/.test(state);
+
+/** D-42: within 30 days of a handover, the recipient says that it was somebody else. */
+function registerDisputes(plain: FastifyInstance, parts: Parts): void {
+  const app = plain.withTypeProvider<Typed>();
+  app.post(
+    '/api/v1/orders/:id/delivery/disputes',
+    {
+      config: { allow: ['customer', 'operator'] },
+      schema: { params: path, body: disputeRequest, response: { 201: dispute } },
+    },
+    async (request, reply) => {
+      idempotencyKey(request);
+      const view = await ownOrder(request, parts.ordering, request.params.id);
+      const { deliveryId } = factsOf(view.context).delivery;
+      if (deliveryId === null)
+        throw new ApiProblem('transition-not-allowed', { allowedActions: [], version: view.announced });
+      const answer = await command(request, {
+        client: parts.delivery,
+        actor: deliveryId as ActorId, // As above.
+        event: { type: 'DISPUTE', by: principalOf(request).subject, kind: request.body.kind },
+        actionsOf: customerActions,
+      });
+      return reply.code(201).send({ orderId: view.actor, deliveryId, version: answer.version });
+    },
+  );
+}
 
 function registerActivations(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();

@@ -49,7 +49,9 @@ const driving = setup({
     tellStops: told<{ courierId: string; stops: readonly string[] }>(),
     openTask: told<Task>(),
     closeTask: told<Task>(),
-    add: assign(({ context, event }) => ({ stops: { [event.deliveryId]: false, ...context.stops } })),
+    add: assign(({ context: { stops }, event }) => ({
+      stops: { ...stops, [event.deliveryId]: stops[event.deliveryId] ?? false },
+    })),
     hold: assign(({ context, event }) => ({ stops: { ...context.stops, [event.deliveryId]: true } })),
     remove: assign(({ context, event }) => {
       const { [event.deliveryId]: _, ...others } = context.stops;
