@@ -106,20 +106,24 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   );
 
   /** At a pickup point: whoever scans the envelope's barcode at the counter is its clerk, and asks for the proofs. D-28. */
-  app.post(`${base}/collections`, { config, schema: { params: path, body: barcodeScan, response } }, async (request) => {
-    idempotencyKey(request);
-    const view = await parts.delivery.read(actorOf(request.params.id, 'dlv'));
-    const { barcode } = request.body;
-    // Nobody learns of a delivery but who holds its envelope.
-    if (view === undefined || factsOf(view).envelopeId !== barcode) throw notFound();
-    const answer = await command(request, {
-      client: parts.delivery,
-      actor: view.actor,
-      event: { type: 'COLLECT', courierId: principalOf(request).subject, barcode },
-      actionsOf: courierActions,
-    });
-    return shownAnswer(view, answer);
-  });
+  app.post(
+    `${base}/collections`,
+    { config, schema: { params: path, body: barcodeScan, response } },
+    async (request) => {
+      idempotencyKey(request);
+      const view = await parts.delivery.read(actorOf(request.params.id, 'dlv'));
+      const { barcode } = request.body;
+      // Nobody learns of a delivery but who holds its envelope.
+      if (view === undefined || factsOf(view).envelopeId !== barcode) throw notFound();
+      const answer = await command(request, {
+        client: parts.delivery,
+        actor: view.actor,
+        event: { type: 'COLLECT', courierId: principalOf(request).subject, barcode },
+        actionsOf: courierActions,
+      });
+      return shownAnswer(view, answer);
+    },
+  );
   /** Another address around the corner, asked for on the last mile: the courier goes there, or does not. D-33. */
   app.post(`${base}/reroute`, { config, schema: { params: path, body: rerouteAnswer, response } }, (request) =>
     say(request, request.params.id, (courierId) => ({

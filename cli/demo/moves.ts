@@ -39,6 +39,7 @@ export interface Scene {
 export type StaffMember = 'operator' | 'second_operator' | 'reviewer' | 'second_reviewer';
 export type CourierAct =
   | 'scan'
+  | 'collect'
   | 'depart'
   | 'arrive'
   | 'start'
@@ -232,12 +233,20 @@ function decideReturn({ order, fate }: Scene): Move {
 // --- The courier and the dispatcher ---
 
 /** Where a dispatcher has it tried again. */
-const retried = ['transport.assigning.notFound', 'transport.awaitingEnvelope.untold', 'transport.moving.notBooked'];
+const retried = ['transport.assigning.notFound', 'transport.awaitingEnvelope.untold'];
+/** Whoever stands at the counter of a pickup point. */
+const CLERK = 'usr_clerk1';
+
+/** No carrier takes it: asked again a few times, then the customer has to choose another way. */
+const unbooked = (scene: Scene, actor: string): Move =>
+  command(actor, count(scene, `RETRY ${actor}`) < DESK_TRIES_MAX ? 'RETRY' : 'RECALL', 'operator');
 
 function deliveryMove(scene: Scene, delivery: DeliverySight): Move | undefined {
   const { actor, context } = delivery;
   const door = scene.fate.doors[doorNumber(scene, delivery)] ?? 'handed_over';
   if (retried.some((state) => has(delivery, state))) return command(actor, 'RETRY', 'operator');
+  if (has(delivery, 'transport.moving.notBooked')) return unbooked(scene, actor);
+  if (has(delivery, 'transport.pickupPoint.ready')) return courier('collect', delivery, CLERK);
   // Nobody in the demo changes an address, or decides about a refusal at the door: the envelope goes back.
   if (has(delivery, 'transport.attemptFailed')) return command(actor, 'RECALL', 'operator');
   if (has(delivery, 'transport.investigating'))
@@ -278,6 +287,7 @@ function courierMove(scene: Scene, delivery: DeliverySight, courierId: string, d
   const act = (what: CourierAct, reason?: string): Move => courier(what, delivery, courierId, reason);
   if (has(delivery, 'transport.pickup.courierArrived')) return act('scan');
   if (has(delivery, 'transport.pickup.scanned')) return act('depart');
+  if (has(delivery, 'transport.pickupPoint.collecting')) return act('start');
   if (has(delivery, 'transport.lastMile.outForDelivery'))
     return door === 'envelope_lost' || door === 'envelope_found_again'
       ? command(delivery.actor, 'LOST_REPORTED', 'operator')
