@@ -381,7 +381,7 @@ t.test('a stranger cannot tell an order of somebody else from one that does not 
     ['GET', '/cancellations'],
     ['POST', '/cancellations', {}],
     ['GET', '/delivery/slots'],
-    ['PUT', '/delivery/appointment', { slotId: 'slt_20261123T0900-1300' }],
+    ['PUT', '/delivery/appointment', { slotId: 'slt_de_20261123T0900-1300' }],
   ] as const) {
     const headers = { ...stranger, ...key, 'min-version': '900', 'if-none-match': '*' };
     const foreign = await call({ method, url: `/api/v1/orders/ord_1${tail}`, body, headers });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { assign, createMachine } from 'xstate';
+import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import { people } from '../actors/people/index.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host } from '../runtime/index.ts';
@@ -136,6 +137,7 @@ async function world(t: Test, mailbox?: { readonly perActorMax: number }): Promi
         ...watched,
         readiness: createReadiness(watched),
         people: people(ordering),
+        catalogue: loadCatalogue(),
         tokens,
         log,
         callbackSecret: SECRET,

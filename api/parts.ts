@@ -1,6 +1,7 @@
 // What a surface is built from. Tests pass their own parts; `main.ts` passes the real ones.
 
 import type { Logger } from 'pino';
+import type { Catalogue } from '../actors/contract/catalogue.ts';
 import type { People } from '../actors/people/index.ts';
 import type { ActorView, AskOutcome, Client, Command } from '../runtime/client.ts';
 import type { Tokens } from './auth/tokens.ts';
@@ -18,6 +19,8 @@ export interface Parts {
   readonly ordering: Client;
   readonly delivery: Client;
   readonly people: People;
+  /** Zones and windows: the same that the delivery workers read. */
+  readonly catalogue: Catalogue;
   readonly tokens: Tokens;
   readonly hub: Hub;
   /** One for all surfaces, so that asking on each costs no more than asking on one. */

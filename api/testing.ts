@@ -4,6 +4,7 @@
 // the journals that were trimmed or rewound. Everything that can be tested against real workers is.
 
 import { createHash } from 'node:crypto';
+import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import type { OrderRequest, Role } from '../actors/contract/dto.ts';
 import { people } from '../actors/people/index.ts';
 import type {
@@ -362,6 +363,7 @@ export function playedParts(ticker: Ticker = handTicker()): Played {
     ...watched,
     readiness: createReadiness(watched),
     people: people(client),
+    catalogue: loadCatalogue(),
     tokens,
     log,
     callbackSecret: 'a-partner-secret-for-tests',

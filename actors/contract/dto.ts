@@ -285,12 +285,19 @@ export const activation = closed({
   status: Type.String(),
 });
 
-export const slot = closed({ slotId: Type.String(), from: Type.String(), to: Type.String(), timeZone: Type.String() });
+export const slot = closed({
+  slotId: Type.String(),
+  from: Type.String(),
+  to: Type.String(),
+  timeZone: Type.String(),
+  /** Places left when it was looked at; whether one is had, the slot decides. Left out of a slot that is taken. */
+  placesLeft: Type.Optional(Type.Integer({ minimum: 0 })),
+});
 export const slotPage = closed({ data: Type.Array(slot) });
 export type Slot = Static<typeof slot>;
 
 export const appointmentRequest = closed({
-  slotId: Type.String({ pattern: '^slt_[0-9]{8}T[0-9]{4}-[0-9]{4}$' }),
+  slotId: Type.String({ pattern: '^slt_[a-z0-9-]{2,24}_[0-9]{8}T[0-9]{4}-[0-9]{4}$' }),
   place: Type.Optional(oneOf(['home', 'office', 'other'])),
 });
 export const appointment = closed({
@@ -300,6 +307,9 @@ export const appointment = closed({
   status: Type.String(),
   slot,
 });
+
+export const disputeRequest = closed({ kind: oneOf(['not_me']) });
+export const dispute = closed({ orderId: Type.String(), deliveryId: Type.String(), version: Type.Integer() });
 
 export const ticket = closed({ ticket: Type.String(), expiresInMs: Type.Integer() });
 
@@ -401,6 +411,8 @@ export const stop = closed({
   attempt: Type.Integer(),
   recipient: Type.Optional(closed({ name: Type.String() })),
   address: Type.Optional(address),
+  /** Asked for in its place, around the corner: the courier says whether he goes there. */
+  proposedAddress: Type.Optional(address),
   appointment: Type.Optional(closed({ slotId: maybe, from: maybe, to: maybe, timeZone: maybe })),
   allowedActions: Type.Array(Type.String()),
 });

@@ -209,10 +209,28 @@ export const effects = {
       zoneId: Type.Optional(id),
       allowed: Type.Boolean(),
       alternatives: Type.Array(method, { maxItems: 6 }),
+      /** Who carries the method there, in the order in which they are asked. */
+      carriers: Type.Optional(Type.Array(word, { maxItems: 3 })),
+      /** The point named, or the nearest one of the zone when none was. */
+      pickupPointId: Type.Optional(id),
+      stopsPerRun: Type.Optional(count),
       distanceMetres: Type.Optional(Type.Integer({ minimum: 0 })),
     }),
     key: ({ deliveryId, addressRef, method: by, pickupPointId }) =>
       `${deliveryId}:${addressRef}:${by}:${pickupPointId ?? ''}`,
+  }),
+  /** What a slot's id means by the zones of this context. Decided here, without a partner. */
+  'slot.terms': effect({
+    partner: 'local',
+    input: closed({ slotId: id }),
+    output: closed({
+      offered: Type.Boolean(),
+      from: Type.Optional(ms),
+      to: Type.Optional(ms),
+      capacity: Type.Optional(count),
+      leadMs: Type.Optional(ms),
+    }),
+    key: ({ slotId }) => slotId,
   }),
   /** Tells the hub which envelope to expect for whom. The hub's scan comes by callback: ENVELOPE_READY. */
   'carrier.preadvise': effect({

@@ -66,6 +66,14 @@ export const SettingsSchema = Type.Object({
     default: '.data',
     minLength: 1,
   }),
+  EMBOSS_CATALOGUE_DIR: Type.Optional(
+    Type.String({
+      description:
+        'Folder of the delivery catalogue: `zones.json`, `points.json` and `carriers.json`. Read at the start of the delivery ' +
+        'workers and of the API, which need the same one. Default: the catalogue of the project.',
+      minLength: 1,
+    }),
+  ),
   EMBOSS_WORKER_ID: Type.Optional(
     Type.String({
       description:
@@ -179,6 +187,8 @@ export interface Settings {
   readonly redis: 'auto' | 'fetch';
   /** Absolute path. */
   readonly dataDir: string;
+  /** Absolute path. Undefined: the catalogue of the project. */
+  readonly catalogueDir: string | undefined;
   readonly workerId: string | undefined;
   readonly weight: number;
   readonly shards: number;
@@ -293,6 +303,7 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS).map(withTls),
     redis: raw.EMBOSS_REDIS,
     dataDir: resolve(folder, raw.EMBOSS_DATA_DIR),
+    catalogueDir: raw.EMBOSS_CATALOGUE_DIR === undefined ? undefined : resolve(folder, raw.EMBOSS_CATALOGUE_DIR),
     workerId: raw.EMBOSS_WORKER_ID,
     weight: raw.EMBOSS_WEIGHT,
     shards: raw.EMBOSS_SHARDS,
