@@ -1,5 +1,6 @@
 // The contract: everything that crosses a context, a surface or a partner. Schemas and types only.
 
+export * from './carriers.ts';
 export * from './delivery.ts';
 export * from './effects.ts';
 export * from './ids.ts';

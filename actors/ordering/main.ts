@@ -10,8 +10,8 @@ import { orderingCharts } from './registration.ts';
 await runWorker({
   name: 'ordering',
   namespace: ORDERING,
-  charts: async (open, settings) => {
+  charts: async (open, settings, log) => {
     const vault = people(await open(ORDERING));
-    return orderingCharts(httpPartners({ url: settings.partnersUrl, people: vault, clock: systemClock }));
+    return orderingCharts(httpPartners({ url: settings.partnersUrl, people: vault, clock: systemClock, log }));
   },
 });
