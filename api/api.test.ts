@@ -835,10 +835,10 @@ t.test(
       ],
     });
     for (const broken of [brokenFile(file), file.replace('T|2|', 'T|3|'), file.replace('|10|', '|30|')]) {
-      t.match(await sendFile(broken), { status: 422, json: { errors: [{ pointer: '/trailer', code: 'checksum' }] } });
+      t.match(await sendFile(broken), { status: 400, json: { errors: [{ pointer: '/trailer', code: 'checksum' }] } });
     }
     t.same(played.ordering.commands, [], 'nothing of a broken file is taken');
-    t.match(await sendFile('nonsense'), { status: 422, json: { errors: [{ code: 'file' }] } });
+    t.match(await sendFile('nonsense'), { status: 400, json: { errors: [{ code: 'file' }] } });
     t.match(await sendFile(file), { status: 200, json: { result: 'accepted', records: 2 } });
     t.match(played.ordering.commands, [
       { actor: 'ord_1', messageId: 'p.bureau.evt_bureau.0', event: { type: 'BUREAU_ACK', jobId: 'job_1_1' } },

@@ -34,7 +34,6 @@ const phone = Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', digits: 'exempt' }
 /** Letters of any script with their marks, and what joins the parts of a name. */
 const personName = Type.String({ pattern: "^\\p{L}[\\p{L}\\p{M} .'’ʼ\\-]{0,63}$" });
 const line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}]*$' });
-const orderId = Type.String({ pattern: '^ord_[A-Za-z0-9_-]{1,76}$' });
 
 // --- The order as it is asked for ---
 

@@ -8,12 +8,13 @@
 // E1: only a partner's own word makes a call *failed*; silence never does. E2: the effect's key goes along as
 // Idempotency-Key on every try, and the business key in the body. A reason never quotes what was sent or received.
 
-import { type Static, type TSchema, Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EffectOutcome } from '../../runtime/hosting.ts';
 import type { Json, JsonObject } from '../../runtime/json.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
+import { wordIn } from './word-in.ts';
 
 export interface Exchange {
   readonly clock: Clock;
@@ -134,7 +135,10 @@ function judge(partner: string, { status, retryAfter, answer }: Answer, { read, 
     return unknown(`${partner}: status ${status}`, retryAfterMs(retryAfter, now));
   if (code === undefined) return unknown(`${partner}: status ${status} without a reason`);
   // It said no, in a word that is new to us: a no all the same.
-  return { kind: 'failed', error: { code: errors.words[code] ?? COMMON[code] ?? 'unknown', detail: code } };
+  return {
+    kind: 'failed',
+    error: { code: wordIn(errors.words, code) ?? wordIn(COMMON, code) ?? 'unknown', detail: code },
+  };
 }
 
 /** What every partner's door may say of a request, in the same words. */

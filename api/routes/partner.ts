@@ -2,7 +2,7 @@
 //
 // What they say is put into our words by actors/partners/callbacks. The partner's id is the message id: a callback that comes
 // twice is one message (M1). 200 means that nothing more is to be sent; 404 that there is no such order; 409 that the order is not
-// there yet, or past it; 422 that the file is broken; 503 that it must come again.
+// there yet, or past it; 400 that the form is wrong or a file broken; 503 that it must come again.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import {

@@ -6,6 +6,7 @@ import { embossedNameOf } from '../asking.ts';
 import { readFile, writeFile } from '../batch-file.ts';
 import { type Errors, type Reading, STRANGE } from '../exchange.ts';
 import type { BureauPort } from '../ports.ts';
+import { wordIn } from '../word-in.ts';
 
 export function bureauOver({ ask, about }: Asking): BureauPort {
   return {
@@ -39,7 +40,7 @@ const errors: Errors = { at: ({ fault_code }) => fault_code, words: { JOB_WITHDR
 
 const OUTCOMES: { readonly [code: string]: string } = { W0: 'withdrawn', W1: 'intercepted', W2: 'shipped' };
 function outcomeOf(code: string | undefined): { readonly outcome: string } | undefined {
-  const outcome = OUTCOMES[code ?? ''];
+  const outcome = wordIn(OUTCOMES, code);
   return outcome === undefined ? undefined : { outcome };
 }
 

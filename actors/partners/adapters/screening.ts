@@ -6,6 +6,7 @@ import type { Address, Person } from '../../people/index.ts';
 import { type Asking, nameOf } from '../asking.ts';
 import { type Errors, reading } from '../exchange.ts';
 import type { ScreeningPort } from '../ports.ts';
+import { wordIn } from '../word-in.ts';
 
 export function screeningOver({ ask, about, people }: Asking): ScreeningPort {
   return {
@@ -80,7 +81,7 @@ export function screeningOver({ ask, about, people }: Asking): ScreeningPort {
           return { check_ref: key, order_ref: orderId, service: method, country, lines: linesOf(address) };
         },
         read: reading(addressResult, ({ verdict, serviced }) => {
-          const result = VERDICTS[verdict];
+          const result = wordIn(VERDICTS, verdict);
           return result === undefined ? undefined : { result, inZone: serviced };
         }),
       }),

@@ -1,7 +1,8 @@
 // The bureau's status files in our words. A record: work order, our job, our order, status code, reason code, barcode.
 
-import type { BureauFile } from '../../contract/callbacks.ts';
 import type { bureauReasons, OrderMessage } from '../../contract/index.ts';
+import type { ReadFile } from '../batch-file.ts';
+import { wordIn } from '../word-in.ts';
 import type { Told } from './told.ts';
 
 type BureauReason = (typeof bureauReasons)[number];
@@ -24,13 +25,16 @@ const BARCODE = /^[A-Za-z0-9-]{4,40}$/;
  * Each record's telling. Of a file whose trailer is wrong nothing is taken, least of all an acknowledgement (O-17): `broken`. A
  * record that cannot be read is left out of a whole file's answer and named.
  */
-export function toldByBureau(file: BureauFile, id: string): readonly Told[] | 'broken' {
+export function toldByBureau(
+  file: Pick<ReadFile, 'kind' | 'records' | 'whole'>,
+  id: string,
+): readonly Told[] | 'broken' {
   if (!file.whole) return 'broken';
   if (file.kind !== 'ACK' && file.kind !== 'STATUS') return [];
   return file.records.map((fields, index): Told => {
     const [, jobId = '', orderId = '', code = '', reason = '', barcode = ''] = fields;
     const readable = ID.test(jobId) && ID.test(orderId);
-    const event = readable ? eventOf(jobId, code, REASONS[reason], barcode) : undefined;
+    const event = readable ? eventOf(jobId, code, wordIn(REASONS, reason), barcode) : undefined;
     const told: Told = { partner: 'bureau', id: `${id}.${index}`, context: 'ordering', actor: orderId, event };
     return event === undefined ? { ...told, strange: /^\w{1,20}$/.test(code) ? code : 'unreadable' } : told;
   });

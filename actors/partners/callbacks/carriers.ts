@@ -6,6 +6,7 @@
 import type { CarrierEvent } from '../../contract/callbacks.ts';
 import type { Carrier } from '../../contract/carriers.ts';
 import { type DeliveryMessage, trackingRank } from '../../contract/index.ts';
+import { wordIn } from '../word-in.ts';
 import type { Told } from './told.ts';
 
 type Status = keyof typeof trackingRank;
@@ -125,14 +126,12 @@ export function toldByCarrier(carrier: Carrier, event: CarrierEvent): Told {
   const { fields, code } = carrier;
   const [actor = '', seq = '1'] = (event[fields.reference] ?? '').split(':');
   const word = event[fields.status] ?? '';
-  const meaning = meanings[code]?.[word] ?? 'unknown';
+  const meaning = wordIn(meanings[code] ?? {}, word);
   // The scan's own id, not the telling's: carriers tell one scan under several ids.
   const told = { partner: code, id: event[fields.event] ?? '', context: 'delivery' as const, actor };
-  const said = messageOf(carrier, meaning, event, Number(seq));
-  return { ...told, event: said, ...(isStrange(code, word) ? { strange: word } : {}) };
+  const said = messageOf(carrier, meaning ?? 'unknown', event, Number(seq));
+  return { ...told, event: said, ...(meaning === undefined ? { strange: word } : {}) };
 }
-
-const isStrange = (code: string, word: string): boolean => meanings[code]?.[word] === undefined;
 
 function messageOf(
   { fields, code }: Carrier,
@@ -140,7 +139,7 @@ function messageOf(
   event: CarrierEvent,
   seq: number,
 ): DeliveryMessage | undefined {
-  const reason = REASONS[event[fields.reason] ?? ''];
+  const reason = wordIn(REASONS, event[fields.reason]);
   switch (meaning) {
     case 'ours':
       return undefined;

@@ -2,6 +2,7 @@
 
 import type { ApplicantWebhook } from '../../contract/callbacks.ts';
 import type { OrderMessage, screeningReasons } from '../../contract/index.ts';
+import { wordIn } from '../word-in.ts';
 import type { Told } from './told.ts';
 
 type ScreeningReason = (typeof screeningReasons)[number];
@@ -49,10 +50,10 @@ function verdictOf(
   tried: { readonly attempt?: number },
 ): OrderMessage | undefined {
   const label = rejectLabels?.[0];
-  const reason = label === undefined ? undefined : (REASONS[label] ?? 'other');
+  const reason = label === undefined ? undefined : (wordIn(REASONS, label) ?? 'other');
   if (reviewAnswer === 'GREEN') {
     // A level that we do not know is no low one.
-    const risk = riskLevel === undefined ? {} : { risk: RISKS[riskLevel] ?? 'high' };
+    const risk = riskLevel === undefined ? {} : { risk: wordIn(RISKS, riskLevel) ?? 'high' };
     const matches = warnings?.includes('NAME_MISMATCH') ? { nameMatch: false } : {};
     return { type: 'KYC_APPROVED', ...tried, ...risk, ...matches };
   }

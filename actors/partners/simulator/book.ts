@@ -215,7 +215,10 @@ export class Book {
 
   #apply(line: Line): void {
     this.#lines += 1;
-    if (line.kind === 'told') return this.#applyTold(line);
+    if (line.kind === 'told') {
+      this.#applyTold(line);
+      return;
+    }
     if (line.kind === 'call') {
       this.#count(line);
       this.#applyKey(line);

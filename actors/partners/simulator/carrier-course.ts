@@ -5,7 +5,7 @@
 
 import type { Carrier } from '../../contract/index.ts';
 import type { Happening } from './carrier-words.ts';
-import { befalls, setting } from './faults.ts';
+import { befalls, type Faults, type OutcomeName, setting } from './faults.ts';
 import { type Ask, HOUR, minutes, type World } from './operation.ts';
 
 export interface Happens {
@@ -34,42 +34,49 @@ export function courseAt(carrier: Carrier, ask: Ask, world: World): readonly Hap
 type Then = (what: Happening, bounds?: readonly [number, number], reason?: string) => void;
 
 function courierCourse(then: Then, ask: Ask, { faults }: World): void {
-  const is = (name: Parameters<typeof befalls>[1]): boolean => befalls(faults, name, ask);
-  if (is('courierNotFoundRate')) return then('courier_not_found', LOOKUP_MINUTES);
-  then('courier_found', LOOKUP_MINUTES);
-  if (is('courierNeverArrivesRate')) return;
+  const is = (name: OutcomeName): boolean => befalls(faults, name, ask);
+  const isFound = !is('courierNotFoundRate');
+  then(isFound ? 'courier_found' : 'courier_not_found', LOOKUP_MINUTES);
+  if (!isFound || is('courierNeverArrivesRate')) return;
   then('courier_at_hub', TO_PICKUP_MINUTES);
   if (is('courierOfflineRate')) then('courier_offline', TO_PICKUP_MINUTES, 'rider_offline');
   if (accident(then, ask, faults)) return;
-  if (is('attemptFailRate'))
-    then('attempt_failed', TO_PICKUP_MINUTES, setting(faults, 'attemptReason', ask) ?? 'no_answer');
-  if (is('returnedRate')) return back(then);
-  if (is('unattendedRate')) then('delivered', TO_PICKUP_MINUTES); // By the firm's word alone: nobody has shown a proof.
+  if (is('attemptFailRate')) then('attempt_failed', TO_PICKUP_MINUTES, reasonFor(ask, faults));
+  if (is('returnedRate')) back(then);
+  else if (is('unattendedRate')) then('delivered', TO_PICKUP_MINUTES); // By the firm's word alone: nobody has shown a proof.
 }
 
 function parcelCourse({ code, kind }: Carrier, then: Then, ask: Ask, { faults }: World): void {
-  const is = (name: Parameters<typeof befalls>[1]): boolean => befalls(faults, name, ask);
+  const is = (name: OutcomeName): boolean => befalls(faults, name, ask);
   if (code === 'letterpost') {
-    then('in_transit');
-    return is('returnedRate') ? back(then) : undefined; // Untracked: that it was posted is all that is ever said.
+    then('in_transit'); // Untracked: that it was posted is all that is ever said, unless it comes back.
+    if (is('returnedRate')) back(then);
+    return;
   }
   then('pre_transit', LOOKUP_MINUTES);
   if (is('trackingSilentRate')) return;
   then('in_transit');
   if (accident(then, ask, faults)) return;
   then('at_hub');
-  if (is('returnedRate')) return back(then);
-  if (kind === 'points') return then('ready_for_pickup');
+  if (is('returnedRate')) back(then);
+  else if (kind === 'points') then('ready_for_pickup');
+  else toTheDoor(then, is('attemptFailRate') ? reasonFor(ask, faults) : undefined);
+}
+
+/** Once, or twice when the first time fails for `reason`. */
+function toTheDoor(then: Then, reason: string | undefined): void {
   then('out_for_delivery');
-  if (is('attemptFailRate')) {
-    then('attempt_failed', LEG_MINUTES, setting(faults, 'attemptReason', ask) ?? 'no_answer');
+  if (reason !== undefined) {
+    then('attempt_failed', LEG_MINUTES, reason);
     then('out_for_delivery');
   }
   then('delivered');
 }
 
+const reasonFor = (ask: Ask, faults: Faults): string => setting(faults, 'attemptReason', ask) ?? 'no_answer';
+
 /** Whether the envelope goes no further by itself. */
-function accident(then: Then, ask: Ask, faults: World['faults']): boolean {
+function accident(then: Then, ask: Ask, faults: Faults): boolean {
   if (befalls(faults, 'stolenRate', ask)) {
     then('stolen');
     return true;

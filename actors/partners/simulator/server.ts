@@ -207,21 +207,14 @@ async function textOf(request: IncomingMessage): Promise<string | undefined> {
 
 /** Sends an answer as whole as it may leave. */
 function sent(request: IncomingMessage, response: ServerResponse, result: DeskReply): void {
-  switch (result.spoilt) {
-    case undefined:
-      return reply(response, result);
-    case 'lost':
-      return void request.socket.destroy();
-    case 'malformed':
-      return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Bad Gateway</html>');
-    case 'half': {
-      const text = textIn(result);
-      response.writeHead(result.status, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-      });
-      response.write(text.slice(0, text.length / 2), () => request.socket.destroy());
-    }
+  if (result.spoilt === undefined) reply(response, result);
+  else if (result.spoilt === 'lost') request.socket.destroy();
+  else if (result.spoilt === 'malformed')
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Bad Gateway</html>');
+  else {
+    const text = textIn(result);
+    response.writeHead(result.status, { 'content-length': Buffer.byteLength(text) });
+    response.write(text.slice(0, text.length / 2), () => request.socket.destroy());
   }
 }
 
