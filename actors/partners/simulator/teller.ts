@@ -4,6 +4,7 @@
 // is given up after a while, one that finds nobody at home after a day; both are written into the book. What is due after a restart
 // is told then. Taking up, settling and dropping one costs the same however many wait.
 
+import { setMaxListeners } from 'node:events';
 import type { Cancel, Clock } from '../../../runtime/clock.ts';
 import { withDeadline } from '../deadline.ts';
 import { secretOf, sign } from '../signature.ts';
@@ -56,6 +57,7 @@ export class Teller {
 
   constructor(deps: TellerDeps) {
     this.#deps = deps;
+    setMaxListeners(SENDING_MAX + 1, this.#stopped.signal); // One per callback on its way; each is taken off again.
   }
 
   /** Takes up everything that is pending in the book. O(book): for the start and after a reset. */
