@@ -70,6 +70,7 @@ async function serve(): Promise<void> {
     tokens: tokensOf(settings),
     log,
     callbackSecret: settings.partnerSecret,
+    callbackSecretBefore: settings.partnerSecretBefore,
     origins: settings.origins,
   };
   const apps = await Promise.all(surfaces.map(async (name) => ({ name, app: await createSurface(name, parts) })));

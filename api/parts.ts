@@ -27,8 +27,10 @@ export interface Parts {
   readonly readiness: Readiness;
   readonly ticker: Ticker;
   readonly log: Logger;
-  /** Verifies the signature header of a partner's callback over the raw body (actors/partners/signature.ts). */
+  /** Every partner's callback secret is made from it (actors/partners/signature.ts). */
   readonly callbackSecret: string;
+  /** The one before, while it is changed: what was signed with it counts too. */
+  readonly callbackSecretBefore?: string | undefined;
   /** Origins whose pages may open the WebSocket; a client without an Origin header is no browser. `*` allows all. */
   readonly origins: readonly string[];
   /** False once the process drains: `/readyz` fails and no WebSocket is accepted. */

@@ -367,6 +367,7 @@ export function playedParts(ticker: Ticker = handTicker()): Played {
     tokens,
     log,
     callbackSecret: 'a-partner-secret-for-tests',
+    callbackSecretBefore: 'the-secret-before-the-change',
     origins: ['https://app.example'],
   };
   return {

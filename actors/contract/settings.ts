@@ -141,7 +141,16 @@ export const SettingsSchema = Type.Object({
       'Changing it makes issued tokens and codes void. Required when NODE_ENV is `production`.',
   ),
   EMBOSS_PARTNER_SECRET: Type.Optional(
-    secret('Key of the signature on partners’ callbacks, at least 16 characters. Default: made from `EMBOSS_SECRET`.'),
+    secret(
+      'What the secrets are made from with which the partners sign their callbacks, at least 16 characters. Default: made ' +
+        'from `EMBOSS_SECRET`.',
+    ),
+  ),
+  EMBOSS_PARTNER_SECRET_BEFORE: Type.Optional(
+    secret(
+      'The `EMBOSS_PARTNER_SECRET` before a change: callbacks signed with it are taken as well. Take it away when every ' +
+        'partner has the new one.',
+    ),
   ),
   EMBOSS_AUTH_JWKS_URL: Type.Optional(
     httpUrl(
@@ -205,6 +214,8 @@ export interface Settings {
   readonly faults: string | undefined;
   readonly secret: string;
   readonly partnerSecret: string;
+  /** While the secret is changed. */
+  readonly partnerSecretBefore: string | undefined;
   /** Undefined: the development issuer. */
   readonly authJwksUrl: string | undefined;
   readonly authIssuer: string | undefined;
@@ -319,6 +330,7 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     secret: raw.EMBOSS_SECRET,
     partnerSecret:
       raw.EMBOSS_PARTNER_SECRET ?? createHmac('sha256', raw.EMBOSS_SECRET).update('partner callbacks').digest('hex'),
+    partnerSecretBefore: raw.EMBOSS_PARTNER_SECRET_BEFORE,
     authJwksUrl: raw.EMBOSS_AUTH_JWKS_URL,
     authIssuer: raw.EMBOSS_AUTH_ISSUER,
     origins: raw.EMBOSS_ORIGINS === undefined ? originsOf(ports.public) : list(raw.EMBOSS_ORIGINS),

@@ -11,11 +11,11 @@ import { deliveryCharts } from './registration.ts';
 await runWorker({
   name: 'delivery',
   namespace: DELIVERY,
-  charts: async (open, settings) => {
+  charts: async (open, settings, log) => {
     const catalogue = catalogueOf(settings.catalogueDir);
     // The vault lies beside the ordering context, where applications are filed; the code follows from our own namespace.
     const [vault, own] = [people(await open(ORDERING)), await open(DELIVERY)];
-    const partners = httpPartners({ url: settings.partnersUrl, people: vault, clock: systemClock });
+    const partners = httpPartners({ url: settings.partnersUrl, people: vault, bookings: own, clock: systemClock, log });
     return deliveryCharts({ partners, catalogue, people: vault, digest: own.digest });
   },
 });

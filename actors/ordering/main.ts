@@ -15,10 +15,10 @@ const SWEEP_EVERY_MS = 15 * 60_000; // Real time, however fast the namespace pla
 await runWorker({
   name: 'ordering',
   namespace: ORDERING,
-  charts: async (open, settings) => {
+  charts: async (open, settings, log) => {
     const own = await open(ORDERING);
     await beginSweep(own);
-    const partners = httpPartners({ url: settings.partnersUrl, people: people(own), clock: systemClock });
+    const partners = httpPartners({ url: settings.partnersUrl, people: people(own), clock: systemClock, log });
     // Opened when it is first needed: this context starts and runs while the other one is down.
     let peer: Promise<Client> | undefined;
     return orderingCharts({
