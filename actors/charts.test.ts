@@ -12,11 +12,12 @@ import { delivery } from '../state-machines/delivery/delivery.ts';
 import { applicant } from '../state-machines/ordering/applicant.ts';
 import { batch } from '../state-machines/ordering/batch.ts';
 import { order } from '../state-machines/ordering/order.ts';
+import { task } from '../state-machines/task.ts';
 import * as contract from './contract/index.ts';
 import { charts as deliveryCharts } from './delivery/registration.ts';
 import { charts as orderingCharts } from './ordering/registration.ts';
 
-const hosted: readonly Hosted[] = [...orderingCharts, ...deliveryCharts];
+const hosted: readonly Hosted[] = [...new Set([...orderingCharts, ...deliveryCharts])]; // Both host tasks.
 const by = 'usr_1';
 const orderId = 'ord_3kTabcdefghijklmnopqrstuv';
 const courierId = 'usr_courier7';
@@ -48,12 +49,14 @@ const catalogues: Record<string, Record<string, TSchema>> = {
   order: contract.orderEvents,
   applicant: contract.applicantEvents,
   batch: contract.batchEvents,
+  task: contract.taskEvents,
   delivery: contract.deliveryEvents,
 };
 const inputs: Record<string, TSchema> = {
   order: contract.orderInput,
   applicant: contract.applicantInput,
   batch: contract.batchInput,
+  task: contract.taskInput,
   delivery: contract.deliveryInput,
 };
 
@@ -538,12 +541,24 @@ const sharedTrial = (machine: Trial['machine'], input: Fields): Trial => ({
     }),
 });
 
+const taskTrial: Trial = {
+  machine: task,
+  stamp: true,
+  input: () => ({ taskId: 'tsk_a_held', subject: 'ord_a', orderId: 'ord_a', task: 'held' }),
+  event: (random, allowed) =>
+    anyEvent(random, Object.keys(contract.taskEvents), /./, allowed, {
+      ...{ desk: 'operations', dueMs: pick(random, [1, 1_000]), ends: pick(random, ['state', 'person']) },
+      ...{ by: pick(random, ['ops.a', 'ops.b']), reason: 'mended' },
+    }),
+};
+
 test('C1: our charts step as live actors do, from cache and after reloads', async (t) => {
   const trials = {
     order: orderTrial,
     delivery: deliveryTrial,
     applicant: sharedTrial(applicant, { userId: by }),
     batch: sharedTrial(batch, { line: 'bat_main' }),
+    task: taskTrial,
   };
   for (const [name, trial] of Object.entries(trials)) {
     const share = name === 'order' || name === 'delivery' ? sequences : Math.ceil(sequences / 8);

@@ -1,13 +1,14 @@
-// How the delivery context hosts its chart, with a handler for every name it uses.
+// How the delivery context hosts its charts, delivery and task, with a handler for every name it uses.
 
-import { type Announcement, type Hosted, message, note, type StateView } from '../../runtime/hosting.ts';
+import { type Announcement, type Hosted, message, type StateView } from '../../runtime/hosting.ts';
 import { actorId } from '../../runtime/ids.ts';
 import type { Event, Json } from '../../runtime/json.ts';
 import type { DeliveryContext, DeliveryInput } from '../../state-machines/delivery/context.ts';
 import { delivery } from '../../state-machines/delivery/delivery.ts';
 import { OTP_TRIES_MAX, type Publication } from '../../state-machines/delivery/delivery-setup.ts';
 import type { DeliveryEvent } from '../../state-machines/delivery/events.ts';
-import { type DeliveryInput as ContractInput, type DeliveryMessage, ORDERING } from '../contract/index.ts';
+import { type DeliveryInput as ContractInput, DELIVERY, type DeliveryMessage, ORDERING } from '../contract/index.ts';
+import { taskActions, taskChart } from '../tasks.ts';
 import { type DeliveryDoors, deliveryHandlers } from './handlers.ts';
 
 const VERSION = '1';
@@ -22,10 +23,11 @@ export function deliveryCharts(doors?: DeliveryDoors): readonly Hosted[] {
       version: VERSION,
       stamp: true,
       invokes,
-      actions: { ...actions, tellOrdering, openTask: note },
+      actions: { ...actions, tellOrdering, ...taskActions(DELIVERY) },
       announce,
       answer,
     },
+    taskChart,
   ];
 }
 

@@ -1,6 +1,6 @@
-// How the ordering context hosts its charts: order, applicant and batch, with a handler for every name they use.
+// How the ordering context hosts its charts: order, applicant, batch and task, with a handler for every name they use.
 
-import { type Hosted, type MessageRegistration, message, note, type Send } from '../../runtime/hosting.ts';
+import { type Hosted, type MessageRegistration, message, type Send } from '../../runtime/hosting.ts';
 import { actorId } from '../../runtime/ids.ts';
 import type { Event, JsonObject } from '../../runtime/json.ts';
 import { applicant } from '../../state-machines/ordering/applicant.ts';
@@ -23,6 +23,7 @@ import {
   type OrderMessage,
 } from '../contract/index.ts';
 import type { Partners } from '../partners/ports.ts';
+import { taskActions, taskChart } from '../tasks.ts';
 import { announceOrder, answerOrder } from './face.ts';
 import { orderingHandlers } from './handlers.ts';
 
@@ -39,12 +40,13 @@ export function orderingCharts(partners?: Partners): readonly Hosted[] {
       version: VERSION,
       stamp: true,
       invokes,
-      actions: { notify, askApplicant, joinBatch, leaveBatch, commandDelivery, openTask: note },
+      actions: { notify, askApplicant, joinBatch, leaveBatch, commandDelivery, ...taskActions(ORDERING) },
       announce: announceOrder,
       answer: answerOrder,
     },
     { machine: applicant, name: 'applicant', version: VERSION, stamp: true, actions: { answer: answerOrderOf } },
     { machine: batch, name: 'batch', version: VERSION, stamp: true, actions: { tellMembers } },
+    taskChart,
   ];
 }
 

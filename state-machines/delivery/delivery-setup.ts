@@ -83,7 +83,8 @@ export const delivering = setup({
   actions: {
     // Told to the world, without an answer: effects and messages of the host.
     notify: told<Notice>(),
-    openTask: told<{ orderId: string; task: string }>(),
+    openTask: told<{ subject: string; orderId: string; task: string }>(),
+    closeTask: told<{ subject: string; orderId: string; task: string }>(),
     tellOrdering: told<Publication>(),
     'carrier.void': told<{ orderId: string; deliveryId: string; seq: number }>(),
 
@@ -260,9 +261,12 @@ export const notice = (template: string, n: (context: DeliveryContext) => number
     }),
   }) as const;
 
-/** Work for a dispatcher. */
-export const task = (name: string) =>
-  ({ type: 'openTask', params: ({ context }: Scope) => ({ orderId: context.orderId, task: name }) }) as const;
+const asked =
+  (task: string) =>
+  ({ context: { deliveryId, orderId } }: Scope) => ({ subject: deliveryId, orderId, task });
+/** Work for a dispatcher: a name of tasks.ts, opened on entry of the state that needs somebody, and closed on its exit. */
+export const task = (name: string) => ({ type: 'openTask', params: asked(name) }) as const;
+export const closeTask = (name: string) => ({ type: 'closeTask', params: asked(name) }) as const;
 
 /** Gives the booking back, if one stands. */
 export const unbook = delivering.enqueueActions(({ context: { orderId, deliveryId, booking, booked }, enqueue }) => {

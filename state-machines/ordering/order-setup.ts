@@ -144,7 +144,8 @@ export const ordering = setup({
   actions: {
     // Told to the world, without an answer: effects and messages of the host.
     notify: told<Notice>(),
-    openTask: told<{ orderId: string; task: string }>(),
+    openTask: told<{ subject: string; orderId: string; task: string }>(),
+    closeTask: told<{ subject: string; orderId: string; task: string }>(),
     askApplicant: told<{
       userId: string;
       orderId: string;

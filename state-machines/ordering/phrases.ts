@@ -24,9 +24,12 @@ export const notice = (template: string, n: (context: OrderContext) => number = 
     }),
   }) as const;
 
-/** Work for an operator. */
-export const task = (name: string) =>
-  ({ type: 'openTask', params: ({ context }: Scope) => ({ orderId: context.orderId, task: name }) }) as const;
+const asked =
+  (task: string) =>
+  ({ context: { orderId } }: Scope) => ({ subject: orderId, orderId, task });
+/** Work for an operator: a name of tasks.ts, opened on entry of the state that needs somebody, and closed on its exit. */
+export const task = (name: string) => ({ type: 'openTask', params: asked(name) }) as const;
+export const closeTask = (name: string) => ({ type: 'closeTask', params: asked(name) }) as const;
 
 export const reserveKey = {
   type: 'askApplicant',
