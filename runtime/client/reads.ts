@@ -151,7 +151,7 @@ export async function inState(
 const byStanding = (a: Standing, b: Standing): number =>
   a.since - b.since || (a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : 0);
 
-/** The first `limit` of one shard's set behind `after`. Ends with the set at the latest: each round reads further in it. */
+/** At least the first `limit` of one shard's set behind `after`. Ends with the set at the latest: each round reads further in it. */
 async function standing(batch: Batch, key: string, limit: number, after: Standing | undefined): Promise<Standing[]> {
   const from = after === undefined ? '-inf' : after.since;
   const found: Standing[] = [];
@@ -162,7 +162,7 @@ async function standing(batch: Batch, key: string, limit: number, after: Standin
       const row = { actor: actor as ActorId, since: Number(since) };
       if (after === undefined || byStanding(row, after) > 0) found.push(row);
     }
-    if (rows.length < limit || found.length > 0) return found; // Those passed over lie in one millisecond.
+    if (rows.length < limit || found.length >= limit) return found; // Those passed over lie in one millisecond.
   }
 }
 
