@@ -10,6 +10,8 @@ import { registerDelivery } from './routes/delivery.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
+import { registerSla } from './routes/sla.ts';
+import { registerTasks } from './routes/tasks.ts';
 
 export const surfaces: readonly SurfaceName[] = ['public', 'internal', 'courier', 'partner'];
 
@@ -26,6 +28,8 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       break;
     case 'internal':
       registerInternal(app, parts);
+      registerTasks(app, parts);
+      registerSla(app, parts);
       registerDevelopmentTokens(app, parts);
       break;
     case 'courier':

@@ -19,6 +19,12 @@ export const limits = {
   eventsPageMax: 200,
   stopsMax: 500,
   listMax: 1_000,
+  /** One page of a list with a cursor (domain, 5.7). */
+  pageMax: 200,
+  /** Tasks that one call looks at for those that fit its filter. */
+  tasksSeenMax: 2_000,
+  /** Deliveries of one order: the first, two redeliveries, and room. */
+  deliveriesMax: 5,
   ticketTtlMs: 30_000,
   /** `/readyz` reads six facts per shard: at most this often, whoever asks. Less than a start-up notices. */
   shardViewsKeptMs: 250,
