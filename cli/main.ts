@@ -11,6 +11,8 @@ import { orderCommand } from './commands/order.ts';
 import { parkedCommand } from './commands/parked.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
+import { slaCommand } from './commands/sla.ts';
+import { tasksCommand } from './commands/tasks.ts';
 import { timersCommand } from './commands/timers.ts';
 import { upCommand } from './commands/up.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -37,6 +39,8 @@ const commands = [
   watchCommand(),
   shardsCommand(),
   workersCommand(),
+  tasksCommand(),
+  slaCommand(),
   timersCommand(),
   parkedCommand(),
   redriveCommand(),
