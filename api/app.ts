@@ -5,6 +5,7 @@ import { installGate } from './auth/gate.ts';
 import { createFrame, registerProblems, type SurfaceName } from './frame.ts';
 import { registerLive } from './live/upgrade.ts';
 import type { Parts } from './parts.ts';
+import { registerBulk } from './routes/bulk.ts';
 import { registerCourier } from './routes/courier.ts';
 import { registerDelivery } from './routes/delivery.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
@@ -30,6 +31,7 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       registerInternal(app, parts);
       registerTasks(app, parts);
       registerSla(app, parts);
+      registerBulk(app, parts);
       registerDevelopmentTokens(app, parts);
       break;
     case 'courier':

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../actors/contract/settings.ts';
 import { aclCommand } from './commands/acl.ts';
 import { auditCommand } from './commands/audit.ts';
+import { bulkCommand } from './commands/bulk.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { functionsCommand } from './commands/functions.ts';
@@ -45,6 +46,7 @@ const commands = [
   parkedCommand(),
   redriveCommand(),
   discardCommand(),
+  bulkCommand(),
   auditCommand(),
   doctorCommand(),
   aclCommand(),
