@@ -41,7 +41,8 @@ export function registerBulk(plain: FastifyInstance, parts: Parts): void {
     checkRequest(request.body);
     if (request.body.dryRun === true) return reply.code(200).send(await looked(request, parts, request.body));
     const bulk = await asked(request, parts, request.body);
-    return reply.code(201).header('location', `${base}/${bulk.bulkId}`).send(shown(bulk, undefined));
+    const agreed = await approval(parts.ordering, bulk);
+    return reply.code(201).header('location', `${base}/${bulk.bulkId}`).send(shown(bulk, agreed));
   });
   app.get(`${base}/:id`, { config: { allow: desk }, schema: { params: path } }, async (request) => {
     const bulk = await found(parts.ordering, request.params.id);
