@@ -5,6 +5,7 @@ import { installGate } from './auth/gate.ts';
 import { createFrame, registerProblems, type SurfaceName } from './frame.ts';
 import { registerLive } from './live/upgrade.ts';
 import type { Parts } from './parts.ts';
+import { registerBulk } from './routes/bulk.ts';
 import { registerCards } from './routes/cards.ts';
 import { registerChanges } from './routes/changes.ts';
 import { registerCourier } from './routes/courier.ts';
@@ -12,6 +13,8 @@ import { registerDelivery } from './routes/delivery.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
+import { registerSla } from './routes/sla.ts';
+import { registerTasks } from './routes/tasks.ts';
 
 export const surfaces: readonly SurfaceName[] = ['public', 'internal', 'courier', 'partner'];
 
@@ -30,6 +33,9 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       break;
     case 'internal':
       registerInternal(app, parts);
+      registerTasks(app, parts);
+      registerSla(app, parts);
+      registerBulk(app, parts);
       registerDevelopmentTokens(app, parts);
       break;
     case 'courier':

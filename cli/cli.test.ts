@@ -431,7 +431,8 @@ t.test('who does what next follows from where the order stands and from its fate
       ...orderAt(['fulfilment.approved.awaitingBatch.joining']),
       states: ['hold.held.aml', 'fulfilment.approved.awaitingBatch.joining'],
     }),
-    ['operator RELEASE'],
+    ['reviewer RELEASE'],
+    'a hold for sanctions is a reviewer’s matter',
   );
   t.same(movesIn(orderAt([at]), { delivery: deliveryAt(['appointment.proposed', 'transport.awaitingEnvelope']) }), [
     'choose_slot',

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../actors/contract/settings.ts';
 import { aclCommand } from './commands/acl.ts';
 import { auditCommand } from './commands/audit.ts';
+import { bulkCommand } from './commands/bulk.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { functionsCommand } from './commands/functions.ts';
@@ -11,6 +12,8 @@ import { orderCommand } from './commands/order.ts';
 import { parkedCommand } from './commands/parked.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
+import { slaCommand } from './commands/sla.ts';
+import { tasksCommand } from './commands/tasks.ts';
 import { timersCommand } from './commands/timers.ts';
 import { upCommand } from './commands/up.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -37,10 +40,13 @@ const commands = [
   watchCommand(),
   shardsCommand(),
   workersCommand(),
+  tasksCommand(),
+  slaCommand(),
   timersCommand(),
   parkedCommand(),
   redriveCommand(),
   discardCommand(),
+  bulkCommand(),
   auditCommand(),
   doctorCommand(),
   aclCommand(),

@@ -59,6 +59,12 @@ export interface ActorView {
   readonly announcement: { readonly type: string; readonly data: JsonObject } | undefined;
 }
 
+/** An actor in a state since a reading of the server's clock in ms. */
+export interface Standing {
+  readonly actor: ActorId;
+  readonly since: number;
+}
+
 export interface ShardView {
   readonly shard: number;
   readonly owner: string | undefined;
@@ -174,12 +180,12 @@ export interface Client {
     actor: ActorId,
     options?: { readonly after?: number; readonly limit?: number },
   ): Promise<readonly JournalEntry[]>;
-  /** Actors in one leaf state, longest there first. */
-  inState(
-    machine: string,
-    state: string,
-    limit?: number,
-  ): Promise<readonly { readonly actor: ActorId; readonly since: number }[]>;
+  /**
+   * Actors in one leaf state, longest there first, then by id; at most `limit` (100), from behind `after` on, which is the last
+   * row of the page before. One read per shard, and one more for each `limit` actors that entered in the millisecond of `after`.
+   * Who leaves between two pages is missed, and who comes back is met again: it is an index, not a snapshot.
+   */
+  inState(machine: string, state: string, limit?: number, after?: Standing): Promise<readonly Standing[]>;
   /** Counts per leaf state of a machine; a state without actors is absent. */
   population(machine: string): Promise<ReadonlyMap<string, number>>;
   /**
@@ -240,9 +246,9 @@ export interface Client {
       readonly since: number;
     }[]
   >;
-  /** M5: operator's acts; they travel as control messages and are journaled. */
-  redrive(actor: ActorId, by: string): Promise<SendOutcome>;
-  discard(actor: ActorId, by: string): Promise<SendOutcome>;
+  /** M5: operator's acts; they travel as control messages and are journaled. Under an `id` of its own a repeat is the same act. */
+  redrive(actor: ActorId, by: string, id?: string): Promise<SendOutcome>;
+  discard(actor: ActorId, by: string, id?: string): Promise<SendOutcome>;
 
   /** PING round trip in ms; throws OperatingError `redis-unavailable`. */
   ping(): Promise<number>;

@@ -8,4 +8,5 @@ export * from './ids.ts';
 export * from './ordering.ts';
 export * from './published.ts';
 export * from './reasons.ts';
+export * from './tasks.ts';
 export * from './words.ts';

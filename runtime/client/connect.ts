@@ -109,7 +109,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     read: (actor, { floor = 0, waitMs = FLOOR_WAIT_MS } = {}) => readAbove(doors, actor, floor, waitMs, clock),
     readMany: (actors) => Promise.all(actors.map((actor) => readActor(doors, actor))),
     history: (actor, { after = 0, limit = 200 } = {}) => history(doors, actor, after, limit),
-    inState: (machine, state, limit = 100) => inState(doors, machine, state, limit),
+    inState: (machine, state, limit = 100, after) => inState(doors, machine, state, limit, after),
     population: (machine) => population(doors, machine),
     heard: async () => (await tails.shared()).positions(),
     watch: ({ from, signal } = {}) => tails.watch(from, signal),
@@ -120,8 +120,8 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     ...leftovers(doors),
     ...records(batch, names),
     ...operations(doors, fleet(batch, names, clock)),
-    redrive: (actor, by) => door.control(actor, 'redrive', by, `redrive:${clock.nonce(8)}`),
-    discard: (actor, by) => door.control(actor, 'discard', by, `discard:${clock.nonce(8)}`),
+    redrive: (actor, by, id = clock.nonce(8)) => door.control(actor, 'redrive', by, `redrive:${id}`),
+    discard: (actor, by, id = clock.nonce(8)) => door.control(actor, 'discard', by, `discard:${id}`),
     async ping() {
       const start = clock.monotonic();
       const there = await batch.run(command(['HGET', names.config, FOUNDED], (reply) => reply as string | null));
