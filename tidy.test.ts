@@ -149,6 +149,7 @@ const ENTRIES = [
   /\.test\.ts$/,
   /\.d\.ts$/,
   /^cli\/settings-docs\.ts$/,
+  /^cli\/charts\/(coverage|recording)\.ts$/,
   /^bench\//,
   /^cli\/trials\/\d\d-[^/]*\.ts$/, // Loaded by path: the runner is the runtime's, which knows no cards.
   /^(runtime|api\/client|runtime\/testing)\/index\.ts$/,
