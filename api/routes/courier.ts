@@ -57,6 +57,8 @@ const factsOf = (view: ActorView): DeliveryFacts => view.context as unknown as D
 export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
   const say = sayTo(parts);
+  registerHandover(plain, parts);
+  registerTurns(plain, parts);
 
   app.get('/courier/v1/stops', { config, schema: { response: { 200: stopList } } }, async (request) => {
     const views = await stopsOf(parts, principalOf(request).subject);
@@ -82,7 +84,12 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
       address?.geo === undefined ? {} : { distanceMetres: Math.round(metresBetween(address.geo, request.body)) };
     return say(request, request.params.id, (courierId) => ({ type: 'ARRIVED', courierId, ...distance }));
   });
+}
 
+/** The proofs at the door, or at the counter. */
+function registerHandover(plain: FastifyInstance, parts: Parts): void {
+  const app = plain.withTypeProvider<Typed>();
+  const say = sayTo(parts);
   app.post(`${base}/handover`, { config, schema: { params: path, body: nothing, response } }, (request) =>
     say(request, request.params.id, (courierId) => ({ type: 'START_HANDOVER', courierId })),
   );
@@ -104,7 +111,12 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   app.post(`${base}/handover/photo`, { config, schema: { params: path, body: nothing, response } }, (request) =>
     say(request, request.params.id, (courierId) => ({ type: 'PHOTO_CAPTURED', courierId })),
   );
+}
 
+/** What is not on the straight way to the door: points, other addresses, failures, returns. */
+function registerTurns(plain: FastifyInstance, parts: Parts): void {
+  const app = plain.withTypeProvider<Typed>();
+  const say = sayTo(parts);
   /** At a pickup point: whoever scans the envelope's barcode at the counter is its clerk, and asks for the proofs. D-28. */
   app.post(
     `${base}/collections`,
