@@ -49,7 +49,7 @@ const CONTEXT_DOORS = ['actors/ordering/registration.ts', 'actors/delivery/regis
 const PLACEMENT = ['runtime/client/digest.ts', 'runtime/ids.ts', 'runtime/shards/hash.ts', 'runtime/shards/ring.ts'];
 
 /** Files directly in actors/ serve both contexts' workers and know neither. */
-const SHARED_BY_CONTEXTS = ['actors/worker.ts', 'actors/effects.ts'];
+const SHARED_BY_CONTEXTS = ['actors/worker.ts', 'actors/effects.ts', 'actors/reconcile.ts'];
 
 const ARROWS: { readonly [room: string]: Arrows } = {
   'state-machines': { local: [], packages: ['xstate'] },

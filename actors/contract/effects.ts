@@ -154,6 +154,15 @@ export const effects = {
     key: ({ orderId, feeType }) => `${orderId}:${feeType}:refund`,
   }),
 
+  // --- Between the contexts ---
+  /** Compares every order that has a delivery outside with it, and has restated what was missed. Done here. */
+  'deliveries.compare': effect({
+    partner: 'local',
+    input: closed({ round: count }),
+    output: closed({ compared: Type.Integer({ minimum: 0 }), restated: Type.Integer({ minimum: 0 }) }),
+    key: ({ round }) => `sweep:${round}`,
+  }),
+
   // --- Bureau ---
   /** One job in a closed batch. What becomes of it comes by callback: BUREAU_ACK … PRINTED. Also the resend after silence. */
   'bureau.submit': effect({

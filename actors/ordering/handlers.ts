@@ -4,18 +4,29 @@ import type { EffectRegistration, LateFollowUp } from '../../runtime/hosting.ts'
 import type { EffectInput } from '../contract/index.ts';
 import { performed, unconnected } from '../effects.ts';
 import type { Partners } from '../partners/ports.ts';
+import type { Reconciled } from '../reconcile.ts';
 import { eligibilityOf } from './eligibility.ts';
 
 export interface OrderingHandlers {
   readonly invokes: { readonly [source: string]: EffectRegistration };
-  readonly notify: EffectRegistration;
+  readonly actions: { readonly [action: string]: EffectRegistration };
 }
 
-/** The handlers over the partners' ports; without ports, none of them reaches anybody. */
-export function orderingHandlers(partners?: Partners): OrderingHandlers {
-  const { screening, issuer, bureau, notifications } = partners ?? {};
+export interface OrderingDoors {
+  readonly partners: Partners;
+  /** Compares the orders with their deliveries; see actors/reconcile.ts. */
+  readonly reconcile: (signal: AbortSignal) => Promise<Reconciled>;
+}
+
+/** The handlers over the doors; without doors, none of them reaches anybody. */
+export function orderingHandlers(doors?: OrderingDoors): OrderingHandlers {
+  const { screening, issuer, bureau, notifications } = doors?.partners ?? {};
   return {
-    notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+    actions: {
+      notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+      'kyc.cancel': performed('kyc.cancel', { run: unconnected }),
+      'credit.withdraw': performed('credit.withdraw', { run: unconnected }),
+    },
     invokes: {
       'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
       'aml.screen': performed('aml.screen', { run: screening?.screenAml ?? unconnected }),
@@ -33,6 +44,12 @@ export function orderingHandlers(partners?: Partners): OrderingHandlers {
       'card.suspend': performed('card.suspend', { run: issuer?.suspendCard ?? unconnected }),
       'card.resume': performed('card.resume', { run: issuer?.resumeCard ?? unconnected }),
       'card.close': performed('card.close', { run: issuer?.closeCard ?? unconnected }),
+      'fee.charge': performed('fee.charge', { run: unconnected }),
+      'fee.refund': performed('fee.refund', { run: unconnected }),
+      'deliveries.compare': performed('deliveries.compare', {
+        run: async ({ signal }) =>
+          doors === undefined ? unconnected() : { kind: 'done', output: { ...(await doors.reconcile(signal)) } },
+      }),
       'bureau.submit': performed('bureau.submit', { run: bureau?.submitJob ?? unconnected }),
       'bureau.withdraw': performed('bureau.withdraw', { run: bureau?.withdrawJob ?? unconnected }),
     },

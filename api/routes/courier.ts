@@ -58,7 +58,7 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
   const say = sayTo(parts);
   registerHandover(plain, parts);
-  registerTurns(plain, parts);
+  registerPlaces(plain, parts);
 
   app.get('/courier/v1/stops', { config, schema: { response: { 200: stopList } } }, async (request) => {
     const views = await stopsOf(parts, principalOf(request).subject);
@@ -86,10 +86,11 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   });
 }
 
-/** The proofs at the door, or at the counter. */
+/** The proofs, as they are given at the door or the counter. */
 function registerHandover(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
   const say = sayTo(parts);
+
   app.post(`${base}/handover`, { config, schema: { params: path, body: nothing, response } }, (request) =>
     say(request, request.params.id, (courierId) => ({ type: 'START_HANDOVER', courierId })),
   );
@@ -113,10 +114,11 @@ function registerHandover(plain: FastifyInstance, parts: Parts): void {
   );
 }
 
-/** What is not on the straight way to the door: points, other addresses, failures, returns. */
-function registerTurns(plain: FastifyInstance, parts: Parts): void {
+/** What is not the door: a counter, a corner, a failure, the way back. */
+function registerPlaces(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
   const say = sayTo(parts);
+
   /** At a pickup point: whoever scans the envelope's barcode at the counter is its clerk, and asks for the proofs. D-28. */
   app.post(
     `${base}/collections`,
