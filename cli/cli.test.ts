@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { Compile } from 'typebox/compile';
+import { loadCatalogue, zoneAt } from '../actors/contract/catalogue.ts';
 import { orderRequest } from '../actors/contract/dto.ts';
 import { deliveryIdOf, orderIdOf } from '../actors/contract/index.ts';
 import { charts as orderingCharts } from '../actors/ordering/registration.ts';
@@ -409,6 +410,11 @@ const wordsOf = (move: Move): string => {
   if (move.kind === 'command') return `${move.by} ${move.type}`;
   return move.kind === 'review' ? `${move.by} ${move.decision}` : move.kind;
 };
+
+t.test('couriers come to every country of the demo', async (t) => {
+  const catalogue = loadCatalogue();
+  for (const { code } of countries) t.ok(zoneAt(catalogue, { countryCode: code })?.methods.includes('courier'), code);
+});
 
 t.test('who does what next follows from where the order stands and from its fate', async (t) => {
   const at = 'fulfilment.delivery.scheduling';
