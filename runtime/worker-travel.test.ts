@@ -223,6 +223,25 @@ t.test('T1: workers that are killed while a travel is under way fire each timer 
   }
 });
 
+t.test('T2: a shard stays where it is in time, also where the note of its travels was lost', async (t) => {
+  const space = await Space.open(t);
+  const first = space.start('trial.1');
+  await first.ready;
+  await space.ask(A, { type: 'START', days: 3 }, 's');
+  t.match(await space.client.travel(2 * DAY_MS, 'op_1'), { arrived: true });
+  await space.marked(3, [A]);
+  t.equal(await first.stop(), 0);
+  await redis.hdel(namespaceKeys(space.client.namespace).config, 'travelled');
+  const next = space.start('trial.1');
+  await next.ready;
+  const at = await space.ask(A, { type: 'MARK' }, 'm');
+  t.ok(at - space.client.now() > 2 * DAY_MS - 60_000, 'what happened stays in the past');
+  const timers = await space.client.timers();
+  t.ok((timers[0]?.dueAt ?? 0) - space.client.now() > DAY_MS - 60_000, 'what comes stays in the future');
+  await space.checkJournals([A]);
+  t.equal(await next.stop(), 0);
+});
+
 t.test(
   'T1: no timer of a travel is early by the domain clock, however small the steps and whatever the scale',
   async (t) => {

@@ -68,9 +68,9 @@ export async function agreeConfig(
   if (isFirst) await makeInboxes(connection, namespace, config.shards, clock);
   if (isFirst || recorded.origin === undefined)
     recorded = await recordFirst(connection, namespace, isFirst ? wanted : {}, config.timeOrigin, clock);
+  recorded = { virtualTime: 'false', ...recorded }; // Those of before there was virtual time say nothing of it.
   for (const [field, value] of Object.entries(wanted)) {
-    // Namespaces of before there was virtual time have none.
-    if ((recorded[field] ?? (field === 'virtualTime' ? 'false' : undefined)) === value) continue;
+    if (recorded[field] === value) continue;
     throw new OperatingError(
       'config-mismatch',
       `namespace ${namespace} was started with ${field} ${recorded[field]}, this process is set to ${field} ${value}; ` +
