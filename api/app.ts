@@ -10,6 +10,7 @@ import { registerDelivery } from './routes/delivery.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
+import { registerSimulators } from './routes/simulators.ts';
 
 export const surfaces: readonly SurfaceName[] = ['public', 'internal', 'courier', 'partner'];
 
@@ -27,6 +28,7 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
     case 'internal':
       registerInternal(app, parts);
       registerDevelopmentTokens(app, parts);
+      registerSimulators(app, parts);
       break;
     case 'courier':
       registerCourier(app, parts);

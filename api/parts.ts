@@ -6,6 +6,7 @@ import type { ActorView, AskOutcome, Client, Command } from '../runtime/client.t
 import type { Tokens } from './auth/tokens.ts';
 import type { Ticker } from './client/clock.ts';
 import type { Hub } from './live/hub.ts';
+import type { PartnerControls } from './partner-controls.ts';
 import type { Readiness } from './readiness.ts';
 
 export type ActorId = Command['actor'];
@@ -26,6 +27,8 @@ export interface Parts {
   readonly log: Logger;
   /** Verifies the signature header of a partner's callback over the raw body (actors/partners/signature.ts). */
   readonly callbackSecret: string;
+  /** Of the partner simulators; undefined where there are none to play with: in production, and in real time. */
+  readonly controls?: PartnerControls | undefined;
   /** Origins whose pages may open the WebSocket; a client without an Origin header is no browser. `*` allows all. */
   readonly origins: readonly string[];
   /** False once the process drains: `/readyz` fails and no WebSocket is accepted. */

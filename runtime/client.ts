@@ -174,6 +174,8 @@ export interface Client {
    * 250 ms and a round trip.
    */
   domainNow(): number;
+  /** Domain time that the namespace has travelled in all, in ms, as last heard. */
+  readonly travelledMs: number;
   /**
    * Moves domain time forward by whole `ms`, in all shards; timers that come due happen in their order, each at its time (T2).
    * Waits up to `waitMs` (3 s) for the shards to be there. A repeat under the same message id moves nothing. Throws OperatingError

@@ -44,7 +44,7 @@ function registerAppointments(plain: FastifyInstance, parts: Parts): void {
       const view = await ownOrder(request, ordering, request.params.id);
       const zone = await timeZoneOf(view, parts);
       void reply.header('cache-control', 'private, no-store');
-      return { data: slotsAt(ordering.now(), zone).map(shownSlot) };
+      return { data: slotsAt(delivery.domainNow(), zone).map(shownSlot) };
     },
   );
 
@@ -60,7 +60,7 @@ function registerAppointments(plain: FastifyInstance, parts: Parts): void {
       const { deliveryId } = factsOf(view.context).delivery;
       if (deliveryId === null)
         throw new ApiProblem('transition-not-allowed', { allowedActions: [], version: view.announced });
-      const slot = slotOf(request.body.slotId, ordering.now(), await timeZoneOf(view, parts));
+      const slot = slotOf(request.body.slotId, delivery.domainNow(), await timeZoneOf(view, parts));
       if (slot === undefined)
         throw new ApiProblem('slot-taken', { errors: [{ pointer: '/slotId', code: 'not-on-offer' }] });
 

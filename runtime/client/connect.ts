@@ -109,6 +109,9 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
       return batch.reached;
     },
     virtualTime: config.virtualTime,
+    get travelledMs() {
+      return travels.total;
+    },
     now,
     domainNow: () => (domain.isReal ? now() : domain.at(now(), travels.total)),
     travel: (ms, by, { messageId = `travel:${clock.nonce(8)}`, waitMs = travelWaitMs } = {}) =>

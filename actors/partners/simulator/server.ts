@@ -5,6 +5,7 @@
 //   GET  /carrier/couriers
 //   GET  /ledger?effect=&subject=        ../ledger.ts
 //   GET, PUT /control/faults             faults.ts;  POST /control/reset puts the book aside
+//   GET, POST /control/time {travelledMs}  partner-time.ts: how far the business has travelled in all
 //   GET  /livez, /readyz
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -20,6 +21,7 @@ import { Desk, type DeskReply, problem } from './desk.ts';
 import { calm, changed, type Faults } from './faults.ts';
 import { issuer } from './issuer.ts';
 import { notifications, Phones } from './notifications.ts';
+import { PartnerTime } from './partner-time.ts';
 import { screening } from './screening.ts';
 import { Teller } from './teller.ts';
 
@@ -91,14 +93,17 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 function open(options: SimulatorOptions) {
-  const { clock, timeScale } = options;
+  const { timeScale } = options;
+  const time = new PartnerTime(options.clock, join(options.folder, 'time.json'), timeScale);
+  const { clock } = time;
   let faults: Faults = { ...calm, ...options.faults };
   let closed = false;
   const book = new Book(join(options.folder, 'book.ndjson'));
   const phones = new Phones();
   const log = options.log ?? (() => {});
   const teller = new Teller({
-    clock,
+    clock: options.clock,
+    time: clock,
     book,
     url: options.callbackUrl,
     secret: options.secret,
@@ -122,6 +127,7 @@ function open(options: SimulatorOptions) {
     '/livez': () => ok({ status: 'alive' }),
     '/readyz': () => ok({ status: 'ready' }),
     '/carrier/couriers': () => ok({ couriers: [...COURIERS] }),
+    '/control/time': () => ok({ travelledMs: time.travelledMs }),
     '/control/faults': () => ok(faults as unknown as JsonObject), // Faults are JSON by their schema.
     '/ledger': (url) =>
       ok(
@@ -146,6 +152,13 @@ function open(options: SimulatorOptions) {
       if ('wrong' in next) return problem(400, 'malformed_faults', next.wrong.join('; '));
       faults = next;
       return ok(faults as unknown as JsonObject);
+    }
+    if (request.method === 'POST' && url.pathname === '/control/time') {
+      const { travelledMs } = (body.value ?? {}) as { travelledMs?: unknown };
+      if (!Number.isSafeInteger(travelledMs) || (travelledMs as number) < 0)
+        return problem(400, 'malformed_request', '{travelledMs}: domain milliseconds in all, 0 or more');
+      if (time.travelTo(travelledMs as number)) teller.hasten(); // An integer: just checked.
+      return ok({ travelledMs: time.travelledMs });
     }
     if (request.method === 'POST' && url.pathname === '/control/reset') {
       book.reset(String(clock.wall()));

@@ -10,7 +10,10 @@ import type { Book, Callback } from './book.ts';
 import { draw, drawBetween } from './faults.ts';
 
 export interface TellerDeps {
+  /** Of signatures, retries and deadlines. */
   readonly clock: Clock;
+  /** Of what partners do: their callbacks are due by it (partner-time.ts). */
+  readonly time: Clock;
   readonly book: Book;
   /** Base URL of the api's partner surface. */
   readonly url: string;
@@ -30,7 +33,9 @@ const DUPLICATE_MS = [0, 800] as const;
 interface Errand {
   readonly callback: Callback;
   tries: number;
-  readonly since: number;
+  since: number;
+  /** Its time has come: it stands in the queue, or is on its way. */
+  isQueued: boolean;
   cancel: Cancel;
 }
 
@@ -51,15 +56,24 @@ export class Teller {
   /** Takes up every pending callback whose predecessor is through, and drops what was withdrawn. */
   look(): void {
     if (this.#stopped.signal.aborted) return;
-    const { book, clock } = this.#deps;
+    const { book, clock, time } = this.#deps;
     for (const errand of this.#errands.values()) {
       if (book.callback(errand.callback.eventId)?.state !== 'pending') this.#drop(errand);
     }
     for (const { callback } of book.pending()) {
       if (this.#errands.has(callback.eventId) || !this.#mayGo(callback)) continue;
-      const errand: Errand = { callback, tries: 0, since: Math.max(callback.dueAt, clock.wall()), cancel: () => {} };
+      const errand: Errand = { callback, tries: 0, since: clock.wall(), isQueued: false, cancel: () => {} };
       this.#errands.set(callback.eventId, errand);
-      this.#after(errand, callback.dueAt - clock.wall());
+      this.#after(errand, callback.dueAt - time.wall());
+    }
+  }
+
+  /** Time has moved on: what waits for its first try is due so much earlier. Retries keep their pace. */
+  hasten(): void {
+    for (const errand of this.#errands.values()) {
+      if (errand.tries > 0 || errand.isQueued) continue;
+      errand.cancel();
+      this.#after(errand, errand.callback.dueAt - this.#deps.time.wall());
     }
   }
 
@@ -86,9 +100,13 @@ export class Teller {
 
   #after(errand: Errand, ms: number): void {
     // A timer's longest wait is 2^31 ms: 24 days, beyond which it would fire at once.
-    errand.cancel = this.#deps.clock.after(Math.min(Math.max(0, ms), 2_000_000_000), () =>
-      this.#enqueue(() => this.#tell(errand)),
-    );
+    errand.cancel = this.#deps.clock.after(Math.min(Math.max(0, ms), 2_000_000_000), () => this.#begin(errand));
+  }
+
+  #begin(errand: Errand): void {
+    errand.isQueued = true;
+    if (errand.tries === 0) errand.since = this.#deps.clock.wall();
+    this.#enqueue(() => this.#tell(errand));
   }
 
   #enqueue(task: () => Promise<void>): void {
@@ -115,6 +133,7 @@ export class Teller {
 
     const answer = await this.#post(errand.callback);
     errand.tries += 1;
+    errand.isQueued = false;
     this.#tried.add(eventId);
     if (this.#errands.get(eventId) !== errand || book.callback(eventId)?.state !== 'pending') return this.look();
 
