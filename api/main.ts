@@ -78,8 +78,9 @@ async function serve(): Promise<void> {
 }
 
 /** Business that does not run in real time is no one's business: time and partners may be played with. */
-const isPlayed = ({ timeScale, virtualTime }: Client): boolean =>
-  !settings.production && (timeScale !== 1 || virtualTime);
+function isPlayed({ timeScale, virtualTime }: Client): boolean {
+  return !settings.production && (timeScale !== 1 || virtualTime);
+}
 
 async function listen(name: SurfaceName, app: FastifyInstance): Promise<void> {
   await app.listen({

@@ -11,6 +11,7 @@ import { orderCommand } from './commands/order.ts';
 import { parkedCommand } from './commands/parked.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
+import { timeCommand } from './commands/time.ts';
 import { timersCommand } from './commands/timers.ts';
 import { upCommand } from './commands/up.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -38,6 +39,7 @@ const commands = [
   shardsCommand(),
   workersCommand(),
   timersCommand(),
+  timeCommand(),
   parkedCommand(),
   redriveCommand(),
   discardCommand(),
