@@ -8,14 +8,18 @@ import { eligibilityOf } from './eligibility.ts';
 
 export interface OrderingHandlers {
   readonly invokes: { readonly [source: string]: EffectRegistration };
-  readonly notify: EffectRegistration;
+  readonly actions: { readonly [action: string]: EffectRegistration };
 }
 
 /** The handlers over the partners' ports; without ports, none of them reaches anybody. */
 export function orderingHandlers(partners?: Partners): OrderingHandlers {
   const { screening, issuer, bureau, notifications } = partners ?? {};
   return {
-    notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+    actions: {
+      notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+      'kyc.cancel': performed('kyc.cancel', { run: unconnected }),
+      'credit.withdraw': performed('credit.withdraw', { run: unconnected }),
+    },
     invokes: {
       'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
       'aml.screen': performed('aml.screen', { run: screening?.screenAml ?? unconnected }),
@@ -33,6 +37,8 @@ export function orderingHandlers(partners?: Partners): OrderingHandlers {
       'card.suspend': performed('card.suspend', { run: issuer?.suspendCard ?? unconnected }),
       'card.resume': performed('card.resume', { run: issuer?.resumeCard ?? unconnected }),
       'card.close': performed('card.close', { run: issuer?.closeCard ?? unconnected }),
+      'fee.charge': performed('fee.charge', { run: unconnected }),
+      'fee.refund': performed('fee.refund', { run: unconnected }),
       'bureau.submit': performed('bureau.submit', { run: bureau?.submitJob ?? unconnected }),
       'bureau.withdraw': performed('bureau.withdraw', { run: bureau?.withdrawJob ?? unconnected }),
     },
