@@ -6,13 +6,20 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { systemClock } from '../../../runtime/clock.ts';
-import { waitUntil } from '../../../runtime/testing/waiting.ts';
+import { pause, systemClock } from '../../../runtime/clock.ts';
 import { httpPartners, verify } from '../index.ts';
 import { type Simulator, startSimulator } from './server.ts';
 
 const SECRET = 'a secret of the test';
 const DAY_MS = 86_400_000;
+
+async function waitUntil(what: string, holds: () => boolean): Promise<void> {
+  for (let waited = 0; waited < 8_000; waited += 10) {
+    if (holds()) return;
+    await pause(systemClock, 10);
+  }
+  throw new Error(`not within 8 s: ${what}`);
+}
 
 t.test('T2: a travel brings pending callbacks near, once and for good, and no signature goes with it', async (t) => {
   const received: { readonly at: number; readonly verdict: string }[] = [];

@@ -156,7 +156,7 @@ function open(options: SimulatorOptions) {
     if (request.method === 'POST' && url.pathname === '/control/time') {
       const { travelledMs } = (body.value ?? {}) as { travelledMs?: unknown };
       if (!Number.isSafeInteger(travelledMs) || (travelledMs as number) < 0)
-        return problem(400, 'malformed_request', '{travelledMs}: domain milliseconds in all, 0 or more');
+        return problem(400, 'malformed_request', 'travelledMs: domain milliseconds in all, 0 or more');
       if (time.travelTo(travelledMs as number)) teller.hasten(); // An integer: just checked.
       return ok({ travelledMs: time.travelledMs });
     }
