@@ -5,6 +5,8 @@ import { installGate } from './auth/gate.ts';
 import { createFrame, registerProblems, type SurfaceName } from './frame.ts';
 import { registerLive } from './live/upgrade.ts';
 import type { Parts } from './parts.ts';
+import { registerCards } from './routes/cards.ts';
+import { registerChanges } from './routes/changes.ts';
 import { registerCourier } from './routes/courier.ts';
 import { registerDelivery } from './routes/delivery.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
@@ -23,7 +25,9 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
     case 'public':
       await registerLive(app, parts);
       registerOrders(app, parts);
+      registerChanges(app, parts);
       registerDelivery(app, parts);
+      registerCards(app, parts);
       break;
     case 'internal':
       registerInternal(app, parts);

@@ -92,6 +92,8 @@ export function faceOf({ value, context }: StateView): JsonObject {
     ...(delivery.slot === null ? {} : { slot: { ...delivery.slot } }),
     ...(delivery.next === null ? {} : { next: delivery.next }),
     ...(delivery.storageUntil === null ? {} : { storageUntil: delivery.storageUntil }),
+    // Counted, so that an edit is a change that everybody sees and no precondition outlives it.
+    ...(order.edits === 0 ? {} : { edits: order.edits }),
     ...(order.replacedBy === null ? {} : { replacedBy: order.replacedBy }),
     ...(order.card === null ? {} : { card: cardStateOf(value) }),
   };
