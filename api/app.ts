@@ -13,6 +13,7 @@ import { registerDelivery } from './routes/delivery.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
+import { registerSimulators } from './routes/simulators.ts';
 import { registerSla } from './routes/sla.ts';
 import { registerTasks } from './routes/tasks.ts';
 
@@ -37,6 +38,7 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       registerSla(app, parts);
       registerBulk(app, parts);
       registerDevelopmentTokens(app, parts);
+      registerSimulators(app, parts);
       break;
     case 'courier':
       registerCourier(app, parts);

@@ -12,6 +12,9 @@ export const limits = {
   floorWaitMs: 500,
   /** A slow sender does not hold a socket for longer. */
   requestTimeoutMs: 30_000,
+  /** How long a control of the partner simulators may take, and how much of their words is passed on. */
+  controlMs: 5_000,
+  controlDetailMax: 300,
   retryAfterUnknownMs: 1_000,
   retryAfterRunningMs: 500,
   retryAfterStoreMs: 2_000,

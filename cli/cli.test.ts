@@ -25,6 +25,7 @@ import { type AuditReport, check } from './audit/audit.ts';
 import type { Ack, InvariantId, ShardEvidence, StoredActor } from './audit/evidence.ts';
 import { shownAudit } from './audit/shown.ts';
 import { lockFindings } from './commands/doctor.ts';
+import { millisecondsOf } from './commands/time.ts';
 import { Versions } from './commands/watch.ts';
 import { application } from './demo/application.ts';
 import { Chance } from './demo/chance.ts';
@@ -557,6 +558,9 @@ t.test('tables, durations and ranges are plain text where nobody looks', async (
     '2 h 1 min',
     '1 d 1 h',
   ]);
+  t.same(['90s', '1d12h', '+2w'].map(millisecondsOf), [90_000, 129_600_000, 1_209_600_000]);
+  for (const wrong of ['', '3', 'd', '3 d', '-3d', '0d', '3dd'])
+    t.throws(() => millisecondsOf(wrong), { message: /no stretch of time/ });
   t.equal(ranges([3, 1, 2, 7, 2]), '1-3, 7');
   const seen = new Versions();
   t.same(
@@ -666,7 +670,7 @@ async function system(t: Test): Promise<System> {
     dataDir,
     ports: 'free',
     scale: { ordering: 1, delivery: 1 },
-    env: { REDIS_URL: '', EMBOSS_TIME_SCALE: '14400', EMBOSS_LOG_LEVEL: 'warn' },
+    env: { REDIS_URL: '', EMBOSS_TIME_SCALE: '14400', EMBOSS_TIME_MODE: 'virtual', EMBOSS_LOG_LEVEL: 'warn' },
   });
   t.teardown(() => started.stop());
   return started;
@@ -735,6 +739,20 @@ t.test('the command line against a real system', async (t) => {
   await t.test('M6: what was retried happened once: one card, one print job, one delivery', async (t) => {
     await booked;
     for (const { orderId } of placed) await happenedOnce(t, started, clients, orderId);
+  });
+  await t.test('T2: business time is moved from the command line, in both contexts, once under a key', async (t) => {
+    const { dataDir } = settings;
+    const before = clients.ordering.domainNow();
+    for (const _ of ['once', 'and again']) {
+      const gone = await run(dataDir, 'time', 'travel', '30d', '--key', 'a-month', '--json');
+      t.match(JSON.parse(gone.out), {
+        ordering: { travelledMs: 2_592_000_000 },
+        delivery: { travelledMs: 2_592_000_000 },
+      });
+    }
+    const shown = JSON.parse((await run(dataDir, 'time', '--json')).out) as { contexts: { now: string }[] };
+    for (const { now } of shown.contexts) t.ok(Date.parse(now) - before >= 2_592_000_000, now);
+    t.equal((await run(dataDir, 'time', 'travel')).code, 2, 'how far?');
   });
 });
 

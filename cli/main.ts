@@ -14,6 +14,7 @@ import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
 import { slaCommand } from './commands/sla.ts';
 import { tasksCommand } from './commands/tasks.ts';
+import { timeCommand } from './commands/time.ts';
 import { timersCommand } from './commands/timers.ts';
 import { upCommand } from './commands/up.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -43,6 +44,7 @@ const commands = [
   tasksCommand(),
   slaCommand(),
   timersCommand(),
+  timeCommand(),
   parkedCommand(),
   redriveCommand(),
   discardCommand(),

@@ -131,7 +131,7 @@ const list = (): Command =>
       await withClients(async ({ ordering }) => {
         const views = (await ordersOf(ordering)).filter((view) => status === undefined || statusOf(view) === status);
         const rows = views.sort((a, b) => b.updatedAt - a.updatedAt).slice(0, most);
-        const now = ordering.now();
+        const now = ordering.domainNow(); // As `updatedAt`.
         print(json, { orders: rows.map(rowOf), total: views.length }, () => listed(rows, views.length, now));
       });
     });

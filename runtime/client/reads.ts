@@ -37,8 +37,8 @@ export async function readActor(doors: ReadDoors, actor: ActorId): Promise<Actor
   const [line, snapshot, record] = fields;
   if (snapshot == null || record == null) return undefined;
   const stored = JSON.parse(snapshot) as StoredSnapshot;
-  const { sequence, at } = actorLine(line);
-  const { states, announced, announcement } = JSON.parse(record) as StoredRecord;
+  const { sequence, at: committedAt } = actorLine(line);
+  const { states, at = committedAt, announced, announcement } = JSON.parse(record) as StoredRecord;
   return {
     actor,
     machine: stored.machine,
