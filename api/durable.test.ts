@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { assign, createMachine } from 'xstate';
-import { people } from '../actors/people/index.ts';
+import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host } from '../runtime/index.ts';
 import { connectRedis, type RedisServer, startRedis } from '../runtime/testing/index.ts';
@@ -135,7 +135,13 @@ async function world(t: Test, mailbox?: { readonly perActorMax: number }): Promi
       const parts: Parts = {
         ...watched,
         readiness: createReadiness(watched),
-        people: people(ordering),
+        people: openPeople(ordering, {
+          secret: SECRET,
+          masterKeys: undefined,
+          regions: ['*'],
+          objects: undefined,
+          dataDir: t.testdir(),
+        }),
         tokens,
         log,
         callbackSecret: SECRET,

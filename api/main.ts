@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { DELIVERY, ORDERING } from '../actors/contract/index.ts';
 import { loadSettings, type Settings, SettingsError } from '../actors/contract/settings.ts';
 import { unmendableCodes } from '../actors/contract/unmendable.ts';
-import { people } from '../actors/people/index.ts';
+import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect, OperatingError } from '../runtime/client.ts';
 import { createSurface, surfaces } from './app.ts';
 import { developmentTokens, issuerTokens, type Tokens } from './auth/tokens.ts';
@@ -62,7 +62,7 @@ async function serve(): Promise<void> {
   const parts: Parts = {
     ...watched,
     readiness: createReadiness(watched),
-    people: people(ordering),
+    people: openPeople(ordering, settings),
     tokens: tokensOf(settings),
     log,
     callbackSecret: settings.partnerSecret,

@@ -135,6 +135,35 @@ export const SettingsSchema = Type.Object({
   EMBOSS_PARTNER_SECRET: Type.Optional(
     secret('Key of the signature on partners’ callbacks, at least 16 characters. Default: made from `EMBOSS_SECRET`.'),
   ),
+  EMBOSS_MASTER_KEYS: Type.Optional(
+    Type.String({
+      description:
+        'Master keys that wrap the keys of persons, `id:base64` of 32 bytes each, separated by commas: the first wraps, all ' +
+        'unwrap (docs/personal-data.md). Default: made from `EMBOSS_SECRET`. Required when NODE_ENV is `production`.',
+      pattern: '^[A-Za-z0-9_-]{1,40}:[A-Za-z0-9+/_-]{43}=?(,[A-Za-z0-9_-]{1,40}:[A-Za-z0-9+/_-]{43}=?)*$',
+    }),
+  ),
+  EMBOSS_REGIONS: Type.String({
+    description:
+      'Regions, as countries separated by commas, that the store of personal data is in. Data of a person whose law asks for ' +
+      'another one are refused. `*`: all.',
+    pattern: '^(\\*|[A-Z]{2}(,[A-Z]{2})*)$',
+    default: '*',
+  }),
+  EMBOSS_OBJECTS_URL: Type.Optional(
+    Type.String({
+      description:
+        'Where documents lie: `s3+https://host[:port]/bucket?region=name` of an S3-compatible store. Default: the folder ' +
+        '`documents` of `EMBOSS_DATA_DIR`. They are sealed before they leave the process.',
+      pattern: '^s3\\+https?://[^/ ]+/[^/ ?]+(\\?region=[a-z0-9-]+)?$',
+    }),
+  ),
+  EMBOSS_OBJECTS_KEY: Type.Optional(
+    Type.String({
+      description: 'Access key and secret key of that store, `access:secret`. Required with `EMBOSS_OBJECTS_URL`.',
+      pattern: '^[^:]+:.+$',
+    }),
+  ),
   EMBOSS_AUTH_JWKS_URL: Type.Optional(
     httpUrl(
       'Where the identity provider publishes its keys (JWKS). Default: the development issuer, which gives a token to ' +
@@ -195,6 +224,11 @@ export interface Settings {
   readonly faults: string | undefined;
   readonly secret: string;
   readonly partnerSecret: string;
+  /** Undefined: the master key of development. */
+  readonly masterKeys: string | undefined;
+  readonly regions: readonly string[];
+  /** Undefined: a folder. */
+  readonly objects: ObjectsPlace | undefined;
   /** Undefined: the development issuer. */
   readonly authJwksUrl: string | undefined;
   readonly authIssuer: string | undefined;
@@ -202,6 +236,14 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** What the operator should hear at start, in sentences: development secrets, scaled time, misspelt settings. Empty under the supervisor. */
   readonly notices: readonly string[];
+}
+
+/** An S3-compatible store. `url` is `http(s)://host[:port]/bucket`. */
+export interface ObjectsPlace {
+  readonly url: string;
+  readonly region: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
 }
 
 export interface Ports {
@@ -239,6 +281,11 @@ export function readSettings(environment: Environment, folder = process.cwd()): 
   const secretGiven = given.EMBOSS_SECRET;
   if (given.NODE_ENV === 'production' && secretGiven === undefined) {
     throw new SettingsError(['EMBOSS_SECRET is required when NODE_ENV is production']);
+  }
+  if (given.NODE_ENV === 'production' && given.EMBOSS_MASTER_KEYS === undefined) {
+    throw new SettingsError([
+      'EMBOSS_MASTER_KEYS is required when NODE_ENV is production: a key is `<id>:$(openssl rand -base64 32)`',
+    ]);
   }
   const issuer = [given.EMBOSS_AUTH_JWKS_URL, given.EMBOSS_AUTH_ISSUER].filter((value) => value !== undefined).length;
   if (issuer === 1 || (issuer === 0 && given.NODE_ENV === 'production')) {
@@ -308,12 +355,26 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     secret: raw.EMBOSS_SECRET,
     partnerSecret:
       raw.EMBOSS_PARTNER_SECRET ?? createHmac('sha256', raw.EMBOSS_SECRET).update('partner callbacks').digest('hex'),
+    masterKeys: raw.EMBOSS_MASTER_KEYS,
+    regions: list(raw.EMBOSS_REGIONS),
+    objects: objectsOf(raw),
     authJwksUrl: raw.EMBOSS_AUTH_JWKS_URL,
     authIssuer: raw.EMBOSS_AUTH_ISSUER,
     origins: raw.EMBOSS_ORIGINS === undefined ? originsOf(ports.public) : list(raw.EMBOSS_ORIGINS),
     logLevel: raw.EMBOSS_LOG_LEVEL,
     notices,
   };
+}
+
+function objectsOf({ EMBOSS_OBJECTS_URL: place, EMBOSS_OBJECTS_KEY: key }: Raw): ObjectsPlace | undefined {
+  if ((place === undefined) !== (key === undefined))
+    throw new SettingsError(['EMBOSS_OBJECTS_URL and EMBOSS_OBJECTS_KEY are given together']);
+  if (place === undefined || key === undefined) return undefined;
+  const url = new URL(place.slice('s3+'.length));
+  const at = key.indexOf(':');
+  const region = url.searchParams.get('region') ?? 'us-east-1'; // What S3 itself takes for none.
+  url.search = '';
+  return { url: url.href, region, accessKey: key.slice(0, at), secretKey: key.slice(at + 1) };
 }
 
 /** Adds the files of the settings to a URL for TLS that does not name its own. */
@@ -330,6 +391,11 @@ function tlsFiles({ REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY }: Raw): (url: s
 
 function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
   const notices: string[] = [];
+  if (raw.EMBOSS_MASTER_KEYS === undefined) {
+    notices.push(
+      'EMBOSS_MASTER_KEYS is not set: personal data are sealed under a key made from EMBOSS_SECRET. Not for production.',
+    );
+  }
   if (secretGiven === undefined || secretGiven === DEVELOPMENT_SECRET) {
     notices.push(
       'EMBOSS_SECRET is not set: the public development secret is used. Anyone can forge tokens. Not for production.',
@@ -409,7 +475,7 @@ interface Fault {
 /** Says which setting is wrong and what it takes. A secret is never quoted. */
 function sentence(fault: Fault, data: Record<string, string>): string {
   const name = fault.instancePath.slice(1);
-  const got = name.endsWith('SECRET') || name.endsWith('URL') || name.endsWith('URLS') ? '' : `, got "${data[name]}"`;
+  const got = /(SECRET|URLS?|KEYS?)$/.test(name) ? '' : `, got "${data[name]}"`;
   const allowed = fault.params.allowedValues?.join(', ');
   return `${name} ${allowed === undefined ? fault.message : `must be one of ${allowed}`}${got}`;
 }

@@ -5,18 +5,20 @@ import type { EffectInput } from '../contract/index.ts';
 import { performed, unconnected } from '../effects.ts';
 import type { Partners } from '../partners/ports.ts';
 import { eligibilityOf } from './eligibility.ts';
+import { type PrivacyDoors, privacyHandlers } from './privacy.ts';
 
 export interface OrderingHandlers {
   readonly invokes: { readonly [source: string]: EffectRegistration };
   readonly notify: EffectRegistration;
 }
 
-/** The handlers over the partners' ports; without ports, none of them reaches anybody. */
-export function orderingHandlers(partners?: Partners): OrderingHandlers {
+/** The handlers over the partners' ports and the vault; without them, none reaches anybody. */
+export function orderingHandlers(partners?: Partners, doors?: PrivacyDoors): OrderingHandlers {
   const { screening, issuer, bureau, notifications } = partners ?? {};
   return {
     notify: performed('notify', { run: notifications?.notify ?? unconnected }),
     invokes: {
+      ...privacyHandlers(doors),
       'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
       'aml.screen': performed('aml.screen', { run: screening?.screenAml ?? unconnected }),
       'eligibility.check': performed('eligibility.check', {

@@ -25,13 +25,15 @@ import {
 import type { Partners } from '../partners/ports.ts';
 import { announceOrder, answerOrder } from './face.ts';
 import { orderingHandlers } from './handlers.ts';
+import type { PrivacyDoors } from './privacy.ts';
+import { privacyChart, retentionChart } from './privacy-charts.ts';
 
 const VERSION = '1';
 const ATTEMPTS_MAX = 3; // Attempts of a courier before the envelope goes back. Source: the product's terms.
 
 /** The charts over the partners' ports; without ports, for those who step and replay and reach nobody. */
-export function orderingCharts(partners?: Partners): readonly Hosted[] {
-  const { invokes, notify } = orderingHandlers(partners);
+export function orderingCharts(partners?: Partners, doors?: PrivacyDoors): readonly Hosted[] {
+  const { invokes, notify } = orderingHandlers(partners, doors);
   return [
     {
       machine: order,
@@ -45,6 +47,8 @@ export function orderingCharts(partners?: Partners): readonly Hosted[] {
     },
     { machine: applicant, name: 'applicant', version: VERSION, stamp: true, actions: { answer: answerOrderOf } },
     { machine: batch, name: 'batch', version: VERSION, stamp: true, actions: { tellMembers } },
+    privacyChart({ ...invokes, notify }),
+    retentionChart(invokes),
   ];
 }
 
