@@ -7,9 +7,11 @@ import { registerLive } from './live/upgrade.ts';
 import type { Parts } from './parts.ts';
 import { registerCourier } from './routes/courier.ts';
 import { registerDelivery } from './routes/delivery.ts';
+import { registerDocuments } from './routes/documents.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
+import { registerPrivacy, registerPrivacyDesk } from './routes/privacy.ts';
 
 export const surfaces: readonly SurfaceName[] = ['public', 'internal', 'courier', 'partner'];
 
@@ -23,9 +25,12 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       await registerLive(app, parts);
       registerOrders(app, parts);
       registerDelivery(app, parts);
+      registerDocuments(app, parts);
+      registerPrivacy(app, parts);
       break;
     case 'internal':
       registerInternal(app, parts);
+      registerPrivacyDesk(app, parts);
       registerDevelopmentTokens(app, parts);
       break;
     case 'courier':

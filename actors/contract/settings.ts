@@ -391,14 +391,14 @@ function tlsFiles({ REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY }: Raw): (url: s
 
 function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
   const notices: string[] = [];
-  if (raw.EMBOSS_MASTER_KEYS === undefined) {
-    notices.push(
-      'EMBOSS_MASTER_KEYS is not set: personal data are sealed under a key made from EMBOSS_SECRET. Not for production.',
-    );
-  }
   if (secretGiven === undefined || secretGiven === DEVELOPMENT_SECRET) {
     notices.push(
       'EMBOSS_SECRET is not set: the public development secret is used. Anyone can forge tokens. Not for production.',
+    );
+  }
+  if (raw.EMBOSS_MASTER_KEYS === undefined) {
+    notices.push(
+      'EMBOSS_MASTER_KEYS is not set: personal data are sealed under a key made from EMBOSS_SECRET. Not for production.',
     );
   }
   if (raw.EMBOSS_TIME_SCALE !== 1) {

@@ -38,7 +38,9 @@ t.teardown(async () => {
 
 const DAY = 86_400_000;
 let now = Date.UTC(2026, 10, 22);
-const later = (ms: number): void => void (now += ms);
+const later = (ms: number): void => {
+  now += ms;
+};
 const sheets = { ...client, now: () => now };
 
 const masterKey = (id: string): MasterKey => ({ id, key: randomBytes(32) });
@@ -49,7 +51,10 @@ const vaultWith = (over: Partial<VaultOptions> = {}) => people(sheets, { kms: lo
 const vault = vaultWith();
 
 let count = 0;
-const user = (): string => `usr_${(count += 1)}`;
+const user = (): string => {
+  count += 1;
+  return `usr_${count}`;
+};
 const personOf = (userId: string, more: Partial<Person> = {}): Person => ({
   userId,
   givenName: 'Ирина',
@@ -201,7 +206,11 @@ t.test(
   async (t) => {
     let asked = 0;
     const inner = localKms([first]);
-    const kms: Kms = { ...inner, unwrap: (wrapped, person) => ((asked += 1), inner.unwrap(wrapped, person)) };
+    const unwrap: Kms['unwrap'] = (wrapped, person) => {
+      asked += 1;
+      return inner.unwrap(wrapped, person);
+    };
+    const kms: Kms = { ...inner, unwrap };
     const [one, two] = [vaultWith({ kms }), vaultWith()];
     const userId = user();
     const { personRef } = await two.storePerson(personOf(userId), 'ord_a');

@@ -30,6 +30,9 @@ export interface People extends Subjects {
     orderId: string,
     owner: Owner,
   ): Promise<{ readonly applicationRef: string; readonly kind: Stored }>;
+  /** Writes what a person said about a request of his. */
+  storeNote(note: object, requestId: string, owner: Owner): Promise<{ readonly ref: string; readonly kind: Stored }>;
+  readNote(requestId: string, userId: string): Promise<JsonObject | undefined>;
   /** The person, or undefined when forgotten or never stored. One round trip. Throws OperatingError for a damaged record. */
   readPerson(personRef: string): Promise<Person | undefined>;
   readAddress(addressRef: string): Promise<Address | undefined>;
@@ -76,6 +79,9 @@ export function people(sheets: Sheets, options: VaultOptions): People {
       const { ref, kind } = await put(owner, 'application', 'business', orderId, application);
       return { applicationRef: ref, kind };
     },
+    storeNote: (note, requestId, owner) => put(owner, 'note', 'contact', requestId, note),
+    readNote: async (requestId, userId) =>
+      (await get(cabinet.refOf(userId, ['note', requestId]))) as JsonObject | undefined, // Written by `storeNote` alone.
     async readPerson(personRef) {
       const value = await get(personRef);
       if (value === undefined || isPerson.Check(value)) return value;

@@ -80,7 +80,9 @@ async function exchange(base: URL, { method, path, body, options }: Asked): Prom
   if (body === undefined) request.end();
   else {
     let fault: unknown;
-    const watched = noting(body.bytes, (error) => (fault = error));
+    const watched = noting(body.bytes, (error) => {
+      fault = error;
+    });
     await pipeline(Readable.from(watched), request).catch((cause: unknown) => {
       throw fault ?? unavailable('it took not all', cause);
     });
