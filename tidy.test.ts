@@ -88,8 +88,16 @@ const ARROWS: { readonly [room: string]: Arrows } = {
       'state-machines/',
     ],
   },
-  // The audit reads the partners' ledgers beside Redis.
-  cli: { local: [...PUBLIC_DOORS, ...RUNTIME_DOORS, ...CONTEXT_DOORS, 'actors/partners/ledger.ts'] },
+  // The audit reads the partners' ledgers beside Redis; keys are rotated, and canaries planted, in the vault itself.
+  cli: {
+    local: [
+      ...PUBLIC_DOORS,
+      ...RUNTIME_DOORS,
+      ...CONTEXT_DOORS,
+      'actors/partners/ledger.ts',
+      'actors/people/index.ts',
+    ],
+  },
   bench: { local: [...PUBLIC_DOORS, ...CONTEXT_DOORS, ...PLACEMENT, 'cli/supervisor.ts'] },
 };
 

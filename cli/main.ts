@@ -7,8 +7,10 @@ import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { functionsCommand } from './commands/functions.ts';
+import { keysCommand } from './commands/keys.ts';
 import { orderCommand } from './commands/order.ts';
 import { parkedCommand } from './commands/parked.ts';
+import { privacyCommand } from './commands/privacy.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
 import { timersCommand } from './commands/timers.ts';
@@ -42,6 +44,8 @@ const commands = [
   redriveCommand(),
   discardCommand(),
   auditCommand(),
+  keysCommand(),
+  privacyCommand(),
   doctorCommand(),
   aclCommand(),
   functionsCommand(),

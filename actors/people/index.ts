@@ -20,7 +20,7 @@ export {
   Recipient,
   residencyOf,
 } from './records.ts';
-export { type DataClass, dayOf, type OrderFact, rules, YEAR } from './retention.ts';
+export { type DataClass, dataClasses, dayOf, type OrderFact, rules, YEAR } from './retention.ts';
 export type { RotationCount } from './rotation.ts';
 export { openStream, sealedLength, sealStream } from './sealed-stream.ts';
 export { type Finding, findCardNumbers, hasCardNumber, passesLuhn, type SensitiveOptions } from './sensitive.ts';

@@ -6,6 +6,8 @@
 import type { Cabinet } from './cabinet.ts';
 
 export interface Rotation {
+  /** Id of the master key under which new keys are wrapped. */
+  readonly current: string;
   /** Wraps every person's key with the current master key. `progress` is told after each list. */
   rotate(progress?: (done: RotationCount) => void): Promise<RotationCount>;
   /** Gives one person, or everybody, another key, and writes all records anew under it. */
@@ -44,6 +46,7 @@ export function rotation(cabinet: Cabinet): Rotation {
     return count;
   };
   return {
+    current: cabinet.kms.current,
     rotate: (progress) => walk(async (person) => ((await cabinet.rewrap(person)) ? 0 : undefined), progress),
     async rekey(who, progress) {
       if (who === 'all') return walk((person) => cabinet.rekey(person), progress);
