@@ -90,13 +90,7 @@ const ARROWS: { readonly [room: string]: Arrows } = {
   },
   // The audit reads the partners' ledgers beside Redis; keys are rotated, and canaries planted, in the vault itself.
   cli: {
-    local: [
-      ...PUBLIC_DOORS,
-      ...RUNTIME_DOORS,
-      ...CONTEXT_DOORS,
-      'actors/partners/ledger.ts',
-      'actors/people/index.ts',
-    ],
+    local: [...PUBLIC_DOORS, ...RUNTIME_DOORS, ...CONTEXT_DOORS, 'actors/partners/ledger.ts', 'actors/people/index.ts'],
   },
   bench: { local: [...PUBLIC_DOORS, ...CONTEXT_DOORS, ...PLACEMENT, 'cli/supervisor.ts'] },
 };

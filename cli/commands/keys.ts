@@ -29,9 +29,7 @@ function statusCommand(): Command {
         const counts = [...(await vault.keys.status())].sort(([a], [b]) => (a < b ? -1 : 1));
         const rows = counts.map(([id, persons]) => [id, String(persons), id === vault.keys.current ? 'current' : '']);
         const shown =
-          rows.length === 0
-            ? 'No personal data are kept.\n'
-            : table({ head: ['master key', 'persons', ''], rows });
+          rows.length === 0 ? 'No personal data are kept.\n' : table({ head: ['master key', 'persons', ''], rows });
         process.stdout.write(
           options.json === true
             ? `${JSON.stringify({ current: vault.keys.current, persons: Object.fromEntries(counts) })}\n`

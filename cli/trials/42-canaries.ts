@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DocumentResource, PrivacyResource } from '../../actors/contract/personal-dto.ts';
-import { openPeople, type People, plain, type Person } from '../../actors/people/index.ts';
+import { openPeople, type People, type Person, plain } from '../../actors/people/index.ts';
 import type { RestClient } from '../../api/client/index.ts';
 import { Canaries, type CanaryFinding, formsOf, type TrialStage, waitUntil } from '../../runtime/testing/index.ts';
 import { askRedis } from '../../runtime/testing/redis-probe.ts';
@@ -46,10 +46,7 @@ export async function seekCanaries(stage: TrialStage): Promise<void> {
 
   // One gets the card, the other changes his mind: of the second, no law keeps anything.
   const [keeper, leaver] = [secretPerson(stage.seed, 'keeper'), secretPerson(stage.seed, 'leaver')];
-  const [kept, left] = await Promise.all([
-    played(scene, keeper, undefined),
-    played(scene, leaver, 'screening'),
-  ]);
+  const [kept, left] = await Promise.all([played(scene, keeper, undefined), played(scene, leaver, 'screening')]);
   stage.expect(kept.outcome === 'completed', `the order that should be carried out ended ${kept.outcome}`);
   const people = [
     { person: keeper, ...kept },
@@ -77,7 +74,12 @@ async function opened(stage: TrialStage): Promise<Scene> {
   const system = await startSystem({
     dataDir,
     ports: 'free',
-    env: { REDIS_URL: '', EMBOSS_DURABILITY: 'memory', EMBOSS_TIME_SCALE: String(TIME_SCALE), EMBOSS_LOG_LEVEL: 'trace' },
+    env: {
+      REDIS_URL: '',
+      EMBOSS_DURABILITY: 'memory',
+      EMBOSS_TIME_SCALE: String(TIME_SCALE),
+      EMBOSS_LOG_LEVEL: 'trace',
+    },
     say: (words) => stage.say(words),
     write: (line) => log.push(line),
   });
@@ -108,14 +110,17 @@ async function canFind(scene: Scene, { words, userId, applicant }: SecretPerson)
   const folder = join(dataDir, 'control');
   mkdirSync(folder);
   const forms = formsOf(String(words.familyName));
-  forms.forEach(([, bytes], index) => writeFileSync(join(folder, `form-${index}`), Buffer.concat([Buffer.from('…'), bytes])));
+  for (const [index, [, bytes]] of forms.entries())
+    writeFileSync(join(folder, `form-${index}`), Buffer.concat([Buffer.from('…'), bytes] );
 
   const found = await looked(scene, search);
   const at = (place: RegExp, word: string): boolean => found.some((one) => place.test(one.where) && one.word === word);
   for (const word of ['givenName', 'familyName', 'phone', 'embossedName'])
     stage.expect(at(/\.aof$/, word) && at(/\.rdb$/, word), `the search does not see ${word} in the open`);
   stage.expect(at(/\.aof$/, 'street'), 'the search does not see an address in the open');
-  const missed = forms.filter(([form], index) => !found.some((one) => one.where.endsWith(`form-${index}`) && one.form === form));
+  const missed = forms.filter(
+    ([form], index) => !found.some((one) => one.where.endsWith(`form-${index}`) && one.form === form),
+  );
   stage.expect(missed.length === 0, `the search does not see the forms ${missed.map(([form]) => form).join(', ')}`);
   stage.measure('planted in the open and found', found.length, 'places');
   rmSync(folder, { recursive: true });
@@ -132,7 +137,13 @@ async function played(scene: Scene, person: SecretPerson, cancelsAt: 'screening'
     stage: { cast, urls: system.urls },
     userId,
     applicant,
-    fate: { ...fate(new Chance(`fate ${stage.seed}`)), cancelsAt, doors: [], activates: 'in_app', reviewers: 'approve' },
+    fate: {
+      ...fate(new Chance(`fate ${stage.seed}`)),
+      cancelsAt,
+      doors: [],
+      activates: 'in_app',
+      reviewers: 'approve',
+    },
     name: `canary ${userId}`,
     deadlineMs: ORDER_MS_MAX,
     signal: NO_ABORT,
@@ -161,7 +172,13 @@ async function uploaded(
     'POST',
     `/api/v1/orders/${orderId}/documents`,
     {
-      body: { kind: 'passport', mediaType: 'image/jpeg', bytes: scan.length, sha256: sha256(scan), number: documentNumber },
+      body: {
+        kind: 'passport',
+        mediaType: 'image/jpeg',
+        bytes: scan.length,
+        sha256: sha256(scan),
+        number: documentNumber,
+      },
       idempotencyKey: `scan-of-${orderId}`,
     },
   );
@@ -229,7 +246,11 @@ async function copied({ clients, dataDir, vault }: Scene, people: Kept) {
 async function erased({ vault, cast, stage }: Scene, keeper: SecretPerson, leaver: SecretPerson): Promise<void> {
   const gone = await privacyRequest(await cast.customer(leaver.userId), 'erasure', ({ status }) => status === 'done');
   stage.expect(gone.kept.length === 0, `something is kept of who never had a card: ${JSON.stringify(gone.kept)}`);
-  const partly = await privacyRequest(await cast.customer(keeper.userId), 'erasure', ({ status }) => status === 'partly');
+  const partly = await privacyRequest(
+    await cast.customer(keeper.userId),
+    'erasure',
+    ({ status }) => status === 'partly',
+  );
   const classes = partly.kept.map(({ dataClass }) => dataClass).sort();
   stage.expect(classes.join() === 'business,document,identity', `of who has a card this is kept: ${classes.join()}`);
   stage.expect(partly.complaint !== undefined, 'he is not told how to complain');
@@ -251,7 +272,10 @@ async function unreadable(
     mkdirSync(join(file, '..'), { recursive: true });
     writeFileSync(file, content);
     stage.expect((await vault.documents.content(documentId)) === undefined, 'a scan of an erased person opens');
-    stage.expect((await vault.readApplication(orderId, person.userId)) === undefined, 'a record of an erased person opens');
+    stage.expect(
+      (await vault.readApplication(orderId, person.userId)) === undefined,
+      'a record of an erased person opens',
+    );
     const shown = (await (await cast.customer(person.userId)).order(orderId)).text;
     const search = new Canaries(person.words);
     stage.expect(search.in(shown, 'answer').length === 0, 'the api shows data of an erased person');

@@ -43,7 +43,11 @@ export class Canaries {
   }
 
   /** Every file below a folder, by content and by name. Gives also how much was looked at. */
-  inFolder(folder: string): { readonly findings: readonly CanaryFinding[]; readonly files: number; readonly bytes: number } {
+  inFolder(folder: string): {
+    readonly findings: readonly CanaryFinding[];
+    readonly files: number;
+    readonly bytes: number;
+  } {
     const findings: CanaryFinding[] = [];
     let [files, bytes] = [0, 0];
     for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
@@ -94,7 +98,9 @@ export function formsOf(word: string | Buffer): readonly (readonly [form: string
 
 /** What of the base64 of a text that has the word at `offset` (mod 3) stands there whatever its neighbours are. */
 function base64At(raw: Buffer, offset: number, encoding: 'base64' | 'base64url'): string {
-  const text = Buffer.concat([Buffer.alloc(offset), raw]).toString(encoding).replace(/=+$/, '');
+  const text = Buffer.concat([Buffer.alloc(offset), raw])
+    .toString(encoding)
+    .replace(/=+$/, '');
   const before = Math.ceil((offset * 8) / 6);
   const whole = Math.floor(((offset + raw.length) * 8) / 6); // Characters without a bit of what follows.
   return text.slice(before, whole);
