@@ -475,7 +475,7 @@ t.test('each law has a test that begins with its number', async (t) => {
     const [, law] = /^([A-Z]{1,2}\d+)\b/.exec(title) ?? [];
     if (law !== undefined && !/^[A-Z]{1,2}\d+(, [A-Z]{1,2}-?\d+( … [A-Z]{1,2}-?\d+)?)*: \S/.test(title))
       findings.push(`${place}: "${title}": expected "${law}: …"`);
-    if (law !== undefined && !LAWS.includes(law) && !/^(CO|DL|O|D|R|I)\d+$/.test(law))
+    if (law !== undefined && !LAWS.includes(law) && !/^(CO|DL|PD|O|D|R|I)\d+$/.test(law))
       findings.push(`${place}: there is no law ${law}`);
     if (law === undefined && LAWS.some((one) => new RegExp(`\\b${one}\\b`).test(title)))
       findings.push(`${place}: "${title}": a law's number stands first`);

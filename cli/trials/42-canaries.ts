@@ -111,7 +111,7 @@ async function canFind(scene: Scene, { words, userId, applicant }: SecretPerson)
   mkdirSync(folder);
   const forms = formsOf(String(words.familyName));
   for (const [index, [, bytes]] of forms.entries())
-    writeFileSync(join(folder, `form-${index}`), Buffer.concat([Buffer.from('…'), bytes] );
+    writeFileSync(join(folder, `form-${index}`), Buffer.concat([Buffer.from('…'), bytes]));
 
   const found = await looked(scene, search);
   const at = (place: RegExp, word: string): boolean => found.some((one) => place.test(one.where) && one.word === word);

@@ -35,7 +35,7 @@ function asked(): Walk {
   return w;
 }
 
-test('CO11: open orders are asked to end, and nothing goes before all of them have answered for good', async (t) => {
+test('PD1: open orders are asked to end, and nothing goes before all of them have answered for good', async (t) => {
   const w = asked();
   t.same(w.said('askOrders'), [{ requestId, userId: 'usr_1', orderIds: ['ord_1', 'ord_2'] }]);
   w.send({ type: 'ERASURE_ACCEPTED', orderId: 'ord_1' });
@@ -52,7 +52,7 @@ test('CO11: open orders are asked to end, and nothing goes before all of them ha
   t.notOk(w.told.some(({ type }) => type === 'openTask'));
 });
 
-test('CO11: an order that does not answer, or does not end, is the desk’s matter', async (t) => {
+test('PD1: an order that does not answer, or does not end, is the desk’s matter', async (t) => {
   const silent = asked();
   silent.send({ type: 'ERASURE_ACCEPTED', orderId: 'ord_1' });
   silent.fire('answersOverdue');
@@ -78,7 +78,7 @@ test('CO11: an order that does not answer, or does not end, is the desk’s matt
   t.same(templates(slow), ['privacy_refused']);
 });
 
-test('CO12: who is erased is told first; who cannot be told is erased all the same', async (t) => {
+test('PD2: who is erased is told first; who cannot be told is erased all the same', async (t) => {
   const w = requested('erasure');
   done(w, 'privacy.classify', nothingKept);
   t.same(templates(w), ['privacy_erased']);
@@ -101,7 +101,7 @@ test('CO12: who is erased is told first; who cannot be told is erased all the sa
   t.ok(nobody.in('erasing.pruning'));
 });
 
-test('CO13: what a duty keeps goes when its time is over', async (t) => {
+test('PD3: what a duty keeps goes when its time is over', async (t) => {
   const w = requested('erasure');
   done(w, 'privacy.classify', { ...nothingKept, kept: [identity] });
   t.same(templates(w), ['privacy_partly_erased']);
@@ -118,7 +118,7 @@ test('CO13: what a duty keeps goes when its time is over', async (t) => {
   t.same(w.context.kept, []);
 });
 
-test('CO14: under a legal hold nothing is asked and nothing goes', async (t) => {
+test('PD4: under a legal hold nothing is asked and nothing goes', async (t) => {
   const w = requested('erasure');
   done(w, 'privacy.classify', { ...withOpen, legalHold: true });
   t.same(w.said('askOrders'), []);
@@ -177,7 +177,7 @@ test('a vault that fails for long stops no request for good', async (t) => {
   }
 });
 
-test('CO15: a look that failed begins again where it began', async (t) => {
+test('PD5: a look that failed begins again where it began', async (t) => {
   const w = walk(retention, { fromDay: 20_000 });
   w.fire('daily');
   t.same(w.effects[0]?.input, { fromDay: 20_000 });

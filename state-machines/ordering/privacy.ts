@@ -1,9 +1,9 @@
 // Privacy request: a person wants to see, to correct, or to have erased what is kept of him.
 //
-//   CO11 Nothing is destroyed before the person's open orders have ended, have refused, or the desk has said to go on.
-//   CO12 The person is told, with the reasons, before the record goes by which he can be told anything.
-//   CO13 What a duty keeps is destroyed when its time is over, without anybody asking again.
-//   CO14 A request under a legal hold is refused, and nothing is destroyed.
+//   PD1 Nothing is destroyed before the person's open orders have ended, have refused, or the desk has said to go on.
+//   PD2 The person is told, with the reasons, before the record goes by which he can be told anything.
+//   PD3 What a duty keeps is destroyed when its time is over, without anybody asking again.
+//   PD4 A request under a legal hold is refused, and nothing is destroyed.
 //
 // Which duties there are is not decided here: `privacy.classify` looks, and this chart keeps its answer for the person.
 

@@ -1,6 +1,6 @@
 // Retention: looks every day for what has been kept for its time, and has it destroyed.
 //
-//   CO15 A day is passed over only once it was looked at: a look that failed begins again where it began.
+//   PD5 A day is passed over only once it was looked at: a look that failed begins again where it began.
 
 import { assign, setup } from 'xstate';
 import { DAY, HOUR } from '../durations.ts';
