@@ -11,7 +11,10 @@ import { oracle, pick, type Random, type Trial } from '../runtime/testing/oracle
 import { delivery } from '../state-machines/delivery/delivery.ts';
 import { applicant } from '../state-machines/ordering/applicant.ts';
 import { batch } from '../state-machines/ordering/batch.ts';
+import { cardGuard } from '../state-machines/ordering/card-guard.ts';
+import { closedBatch } from '../state-machines/ordering/closed-batch.ts';
 import { order } from '../state-machines/ordering/order.ts';
+import { stock } from '../state-machines/ordering/stock.ts';
 import * as contract from './contract/index.ts';
 import { charts as deliveryCharts } from './delivery/registration.ts';
 import { charts as orderingCharts } from './ordering/registration.ts';
@@ -48,12 +51,18 @@ const catalogues: Record<string, Record<string, TSchema>> = {
   order: contract.orderEvents,
   applicant: contract.applicantEvents,
   batch: contract.batchEvents,
+  closedBatch: contract.closedBatchEvents,
+  stock: contract.stockEvents,
+  cardGuard: contract.cardGuardEvents,
   delivery: contract.deliveryEvents,
 };
 const inputs: Record<string, TSchema> = {
   order: contract.orderInput,
   applicant: contract.applicantInput,
   batch: contract.batchInput,
+  closedBatch: contract.closedBatchInput,
+  stock: contract.stockInput,
+  cardGuard: contract.cardGuardInput,
   delivery: contract.deliveryInput,
 };
 
@@ -427,11 +436,16 @@ const orderTrial: Trial = {
   input: (random) => ({ ...application, cardType: pick(random, ['debit', 'debit', 'credit']) }) as never,
   output,
   event: (random, allowed, view) => {
-    const context = view.context as { kycAttempt: number; job: number; delivery: { seq: number; version: number } };
+    const context = view.context as {
+      kycAttempt: number;
+      job: number;
+      designId: string;
+      delivery: { seq: number; version: number };
+    };
     const { seq, version } = context.delivery;
     const kinds = ['fraud', 'legal', 'customer', 'operator', 'lost', 'stolen', 'not_received'];
     const leadOn =
-      /^(SUBMIT|KEY_GRANTED|KYC_APPROVED|ADDRESS_|OFFER_ACC|REVIEW_APP|EDIT_|BATCH_|BUREAU_ACK|PRINT|CORRECTED|RETRY|RELEASE|Delivery(Acc|Disp|Out|Hand|Returned)|Appoint|METHOD|REDELIVER|ACTIV|DESTROYED|FORCE)/;
+      /^(SUBMIT|KEY_GRANTED|KYC_APPROVED|ADDRESS_|OFFER_ACC|REVIEW_APP|EDIT|PLASTIC_|BATCH_|BUREAU_ACK|PRINT|CORRECTED|RETRY|RELEASE|Delivery(Acc|Disp|Out|Hand|Returned)|Appoint|CHANGE_METHOD|REDELIVER|ACTIV|DESTROYED|FORCE)/;
     return anyEvent(random, orderTypes, leadOn, allowed, {
       ...{
         by: pick(random, ['usr_a', 'usr_b']),
@@ -461,12 +475,21 @@ const orderTrial: Trial = {
         slotId: 'slt_1',
         from: 1,
         to: 2,
-        proof: pick(random, ['app', 'last4']),
+        proof: pick(random, ['app', 'last4', 'last4_otp']),
         last4: '4242',
         existing: 'ord_b',
-        method: 'courier',
+        method: pick(random, ['courier', 'post', 'pickup_point']),
         country: 'DE',
-        addressRef: 'ppl_b',
+        addressRef: pick(random, ['ppl_b', 'ppl_c']),
+        designId: usually(random, context.designId, pick(random, ['night', 'dawn'])),
+      },
+      ...{
+        proofs: usually(random, application.verification, { ...application.verification, otp: false }),
+        status: pick(random, ['in_transit', 'returned', 'delivered', 'cancelled', 'stolen']),
+        next: 'decision',
+        fee: pick(random, ['none', 'late']),
+        seal: usually(random, 'intact', 'broken'),
+        requestId: 'prv_1',
       },
     });
   },
@@ -525,7 +548,10 @@ const deliveryTrial: Trial = {
   },
 };
 
-const sharedTypes = ['RESERVE', 'RELEASE_KEY', 'JOIN', 'LEAVE', 'CLOSE_BATCH'];
+const sharedTypes = [
+  ...['RESERVE', 'RELEASE_KEY', 'JOIN', 'LEAVE', 'CLOSE_BATCH', 'CUT_OFF', 'BATCH_RESULT', 'RECONCILED'],
+  ...['RESERVE_PLASTIC', 'RELEASE_PLASTIC', 'USE_PLASTIC', 'RECEIVE_PLASTIC', 'DeliveryStolen', 'RETRY'],
+];
 const sharedTrial = (machine: Trial['machine'], input: Fields): Trial => ({
   machine,
   stamp: true,
@@ -533,7 +559,9 @@ const sharedTrial = (machine: Trial['machine'], input: Fields): Trial => ({
   event: (random, allowed) =>
     anyEvent(random, sharedTypes, /./, allowed, {
       orderId: pick(random, ['ord_a', 'ord_b', 'ord_c']),
-      productCode: pick(random, ['a', 'b']),
+      key: pick(random, ['a', 'b']),
+      quantity: pick(random, [-1, 2]),
+      result: pick(random, ['printed', 'held']),
       by,
     }),
 });
@@ -544,6 +572,9 @@ test('C1: our charts step as live actors do, from cache and after reloads', asyn
     delivery: deliveryTrial,
     applicant: sharedTrial(applicant, { userId: by }),
     batch: sharedTrial(batch, { line: 'bat_main' }),
+    closedBatch: sharedTrial(closedBatch, { batchId: 'bat_main_1', members: ['ord_a', 'ord_b', 'ord_c'] }),
+    stock: sharedTrial(stock, { designId: 'classic', received: 2 }),
+    cardGuard: sharedTrial(cardGuard, { orderId: 'ord_a', cardId: 'crd_a' }),
   };
   for (const [name, trial] of Object.entries(trials)) {
     const share = name === 'order' || name === 'delivery' ? sequences : Math.ceil(sequences / 8);

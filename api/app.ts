@@ -5,6 +5,8 @@ import { installGate } from './auth/gate.ts';
 import { createFrame, registerProblems, type SurfaceName } from './frame.ts';
 import { registerLive } from './live/upgrade.ts';
 import type { Parts } from './parts.ts';
+import { registerCards } from './routes/cards.ts';
+import { registerChanges } from './routes/changes.ts';
 import { registerCourier } from './routes/courier.ts';
 import { registerDelivery } from './routes/delivery.ts';
 import { registerDocuments } from './routes/documents.ts';
@@ -24,7 +26,9 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
     case 'public':
       await registerLive(app, parts);
       registerOrders(app, parts);
+      registerChanges(app, parts);
       registerDelivery(app, parts);
+      registerCards(app, parts);
       registerDocuments(app, parts);
       registerPrivacy(app, parts);
       break;

@@ -14,6 +14,8 @@ export const deliveryInput = closed({
   orderId: id,
   /** 1 for the first delivery of an order, 2 for the first redelivery … */
   seq: count,
+  /** The card inside, for whoever has to block it. */
+  cardId: Type.Optional(id),
   /** Barcode of the envelope: every change of hands is a scan of it. */
   envelopeId: word,
   method,

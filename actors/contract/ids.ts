@@ -21,5 +21,14 @@ export const jobIdOf = (orderId: string, job: number): string => `job_${tail(ord
 export const applicantIdOf = (userId: string): string =>
   userId.startsWith('usr_') ? `apl_${tail(userId)}` : `apl_.${userId}`;
 
+/** A batch once it is closed. `number` counts from 1 per line. */
+export const closedBatchIdOf = (line: string, number: number): string => `${line}_${number}`;
+
+/** The actor that counts the plastic of a design. */
+export const stockIdOf = (designId: string): string => `stk_${designId}`;
+
+/** The actor that blocks the card of a stolen envelope, besides the order itself. */
+export const cardGuardIdOf = (orderId: string): string => `grd_${tail(orderId)}`;
+
 /** The order that a derived delivery or job id belongs to. */
 export const orderIdOf = (derivedId: string): string => `ord_${tail(derivedId).replace(/_[0-9]+$/, '')}`;

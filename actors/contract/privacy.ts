@@ -14,11 +14,7 @@ export const privacyInput = closed({ requestId: id, userId: id, kind: oneOf(...p
 export type PrivacyInput = Static<typeof privacyInput>;
 
 /** Why an order goes on although its person asked to be forgotten. */
-export const erasureRefusals = ['legal_hold', 'handed_over', 'under_review', 'not_possible'] as const;
-
-/** To an order, by a request. It ends as if it was cancelled, unless it may not. O-52. */
-export const subjectErasure = event('SUBJECT_ERASURE', { by: id, requestId: id });
-export type SubjectErasure = Static<typeof subjectErasure>;
+export const erasureRefusals = ['legal_hold', 'handed_over', 'not_now'] as const;
 
 export const privacyEvents = {
   /** Creates the request. */

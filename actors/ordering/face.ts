@@ -7,6 +7,7 @@ import type { Event, JsonObject } from '../../runtime/json.ts';
 import type { OrderContext } from '../../state-machines/ordering/context.ts';
 import { ACTIVATION_TRIES_MAX } from '../../state-machines/ordering/order-setup.ts';
 import { publicStatus, statusGroupOf } from '../../state-machines/ordering/public-status.ts';
+import { customerActions } from './actions.ts';
 
 const SHOWN_REASONS = new Set([
   'documents_wanted',
@@ -38,10 +39,17 @@ const SHOWN_REASONS = new Set([
   'wrong_proof',
   'activation_refused',
   'not_activated',
+  'stock_out',
+  'storage_expired',
+  'not_decided',
+  'address_not_corrected',
+  'carrier_returned',
+  'seal_broken',
+  'not_received',
+  'replaced',
+  'not_needed',
+  'erasure',
 ]);
-/** Phases of fulfilment in which the customer may still cancel. */
-const CANCELLABLE = new Set(['reserving', 'screening', 'manualReview', 'approved', 'production', 'delivery']);
-
 interface Face {
   readonly face: JsonObject;
   /** Equal texts, equal faces: the fields are written in one order. */
@@ -78,30 +86,17 @@ export function faceOf({ value, context }: StateView): JsonObject {
     status,
     statusGroup: statusGroupOf(status),
     ...(reason === undefined ? {} : { reason }),
-    allowedActions: actionsOf(value, order),
+    allowedActions: [...customerActions(value, order)],
     ...(order.existing === null ? {} : { existing: order.existing }),
     ...(delivery.deliveryId === null ? {} : { deliveryId: delivery.deliveryId, attempts: delivery.attempts }),
     ...(delivery.slot === null ? {} : { slot: { ...delivery.slot } }),
+    ...(delivery.next === null ? {} : { next: delivery.next }),
+    ...(delivery.storageUntil === null ? {} : { storageUntil: delivery.storageUntil }),
+    // Counted, so that an edit is a change that everybody sees and no precondition outlives it (R-44).
+    ...(order.edits === 0 ? {} : { edits: order.edits }),
+    ...(order.replacedBy === null ? {} : { replacedBy: order.replacedBy }),
     ...(order.card === null ? {} : { card: cardStateOf(value) }),
   };
-}
-
-/** In the words of the public api, sorted. */
-function actionsOf(value: unknown, order: OrderContext): string[] {
-  const { fulfilment, hold, card } = value as { fulfilment: unknown; hold: unknown; card: unknown };
-  const [phase, step] =
-    typeof fulfilment === 'string'
-      ? [fulfilment, undefined]
-      : (Object.entries(fulfilment as object)[0] ?? ['', undefined]);
-  const activates =
-    step === 'awaitingActivation' && hold === 'clear' && card === 'inactive' && order.wrongTries < ACTIVATION_TRIES_MAX;
-  const chooses =
-    phase === 'delivery' && (step === 'scheduling' || step === 'attemptFailed') && order.delivery.slot === null;
-  return [
-    ...(activates ? ['activate'] : []),
-    ...(CANCELLABLE.has(phase) ? ['cancel'] : []),
-    ...(chooses ? ['choose_slot'] : []),
-  ];
 }
 
 /** `inactive`, `active`, `suspended`, `closed` …. */

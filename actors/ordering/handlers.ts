@@ -9,14 +9,18 @@ import { type PrivacyDoors, privacyHandlers } from './privacy.ts';
 
 export interface OrderingHandlers {
   readonly invokes: { readonly [source: string]: EffectRegistration };
-  readonly notify: EffectRegistration;
+  readonly actions: { readonly [action: string]: EffectRegistration };
 }
 
 /** The handlers over the partners' ports and the vault; without them, none reaches anybody. */
 export function orderingHandlers(partners?: Partners, doors?: PrivacyDoors): OrderingHandlers {
   const { screening, issuer, bureau, notifications } = partners ?? {};
   return {
-    notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+    actions: {
+      notify: performed('notify', { run: notifications?.notify ?? unconnected }),
+      'kyc.cancel': performed('kyc.cancel', { run: unconnected }),
+      'credit.withdraw': performed('credit.withdraw', { run: unconnected }),
+    },
     invokes: {
       ...privacyHandlers(doors),
       'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
@@ -35,6 +39,8 @@ export function orderingHandlers(partners?: Partners, doors?: PrivacyDoors): Ord
       'card.suspend': performed('card.suspend', { run: issuer?.suspendCard ?? unconnected }),
       'card.resume': performed('card.resume', { run: issuer?.resumeCard ?? unconnected }),
       'card.close': performed('card.close', { run: issuer?.closeCard ?? unconnected }),
+      'fee.charge': performed('fee.charge', { run: unconnected }),
+      'fee.refund': performed('fee.refund', { run: unconnected }),
       'bureau.submit': performed('bureau.submit', { run: bureau?.submitJob ?? unconnected }),
       'bureau.withdraw': performed('bureau.withdraw', { run: bureau?.withdrawJob ?? unconnected }),
     },

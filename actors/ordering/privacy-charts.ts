@@ -21,9 +21,10 @@ import { retention } from '../../state-machines/ordering/retention.ts';
 import {
   type PrivacyInput as ContractInput,
   ORDERING,
+  type OrderMessage,
+  type PrivacyMessage,
   RETENTION,
   type RetentionMessage,
-  type SubjectErasure,
 } from '../contract/index.ts';
 import type { People } from '../people/index.ts';
 
@@ -55,9 +56,16 @@ const askOrders = message((params) => {
     readonly orderIds: readonly string[];
   };
   return orderIds.map((orderId): Send => {
-    const event: SubjectErasure = { type: 'SUBJECT_ERASURE', by: userId, requestId };
+    const event: OrderMessage = { type: 'SUBJECT_ERASURE', by: userId, requestId };
     return { namespace: ORDERING, actor: actorId(orderId), event };
   });
+});
+
+/** An order's word to the request that asked it to end; to nobody, where none did. */
+export const tellPrivacy = message((params) => {
+  // The chart's action is typed with these very params.
+  const { to, ...event } = params as unknown as { readonly to: string | null } & PrivacyMessage;
+  return to === null ? undefined : { namespace: ORDERING, actor: actorId(to), event: event as unknown as Event };
 });
 
 function answerRequest({ value, context }: StateView, _event: Event): JsonObject {

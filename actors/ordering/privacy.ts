@@ -1,6 +1,6 @@
 // Effect handlers of personal data: what the charts of requests and retention ask of the vault, and what orders say to it.
 
-import type { Client } from '../../runtime/client.ts';
+import type { ActorView, Client } from '../../runtime/client.ts';
 import type { EffectOutcome, EffectRegistration } from '../../runtime/hosting.ts';
 import type { Json } from '../../runtime/json.ts';
 import type { EffectInput, EffectName, EffectOutput } from '../contract/index.ts';
@@ -91,26 +91,48 @@ function waitOf({ kept }: Classification, { now, timeScale }: PrivacyDoors['orde
 const ENDED = /^fulfilment\.(completed|rejected|cancelled|expired|undeliverable|lost|failed)$/;
 const NO_CARD = /^card\.(none|closed|unissued)$/;
 
-/** Facts of orders by their actors. An archived order is not among them: its records count from when they were stored. */
+const CHAIN_MAX = 10; // Replacements of replacements that a look follows.
+
+/**
+ * Facts of orders by their actors, and of those that took their place. An archived order is not among them: its records count
+ * from when they were stored.
+ */
 export function orderFacts({ readMany }: Pick<Client, 'readMany'>): OrderFacts {
   return async (orderIds) => {
-    const views = await readMany(orderIds as Parameters<typeof readMany>[0]); // Derived by the api; the vault keeps them as text.
-    return views.flatMap((view): OrderFact[] => {
-      if (view === undefined) return [];
-      const { card, times } = view.context as {
-        readonly card?: unknown;
-        readonly times?: { readonly closed?: number };
-      };
-      const isOver = view.status === 'done' || view.states.some((state) => ENDED.test(state));
-      return [
-        {
-          orderId: view.actor,
-          endedAt: isOver ? (times?.closed ?? view.updatedAt) : undefined,
-          hadCard: card !== null && card !== undefined,
-          cardAlive: view.states.some((state) => state.startsWith('card.') && !NO_CARD.test(state)),
-          legalHold: view.states.includes('hold.held.legal'),
-        },
-      ];
-    });
+    const seen = new Set<string>();
+    const facts: OrderFact[] = [];
+    let wanted = [...orderIds];
+    for (let chain = 0; chain <= CHAIN_MAX && wanted.length > 0; chain += 1) {
+      for (const id of wanted) seen.add(id);
+      const views = await readMany(wanted as unknown as Parameters<typeof readMany>[0]); // Derived by the api; the vault keeps them as text.
+      const found = views.filter((view) => view !== undefined);
+      facts.push(...found.map(factOf));
+      wanted = found
+        .map(({ context }) => (context as unknown as OrderSight).replacedBy)
+        .filter((id): id is string => typeof id === 'string' && !seen.has(id));
+    }
+    return facts;
+  };
+}
+
+/** What is read of an order's context, with care: it was written by some version of its chart. */
+interface OrderSight {
+  readonly card?: object | null;
+  readonly times?: { readonly closed?: number };
+  readonly replacedBy?: string | null;
+  readonly personRef?: string;
+  readonly addressRef?: string;
+}
+
+function factOf(view: ActorView): OrderFact {
+  const { card, times, personRef, addressRef } = view.context as unknown as OrderSight;
+  const isOver = view.status === 'done' || view.states.some((state) => ENDED.test(state));
+  return {
+    orderId: view.actor,
+    endedAt: isOver ? (times?.closed ?? view.updatedAt) : undefined,
+    hadCard: card !== null && card !== undefined,
+    cardAlive: view.states.some((state) => state.startsWith('card.') && !NO_CARD.test(state)),
+    legalHold: view.states.includes('hold.held.legal'),
+    uses: [personRef, addressRef].filter((ref) => ref !== undefined),
   };
 }

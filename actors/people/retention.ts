@@ -55,6 +55,8 @@ export interface OrderFact {
   /** The card may still be used: the relationship goes on. */
   readonly cardAlive: boolean;
   readonly legalHold: boolean;
+  /** References that the order works with; some may have been stored for an order before it. */
+  readonly uses?: readonly string[];
 }
 
 export interface Standing {

@@ -128,10 +128,7 @@ export function subjects(cabinet: Cabinet, docs: Documents, objects: ObjectStore
       const free = stands.filter(({ duty, dueAt }) => duty === undefined || (dueAt !== undefined && dueAt <= now));
       if (isOver && free.length === stands.length) await erase(person, 'erasure');
       // What an order that goes on still needs stays until it has ended.
-      else
-        for (const { record } of free)
-          if (orders.every(({ orderId, endedAt }) => endedAt !== undefined || orderId !== orderOf(record.scope)))
-            await destroy(record, 'erasure');
+      else for (const { record } of free) if (!isNeeded(record, orders)) await destroy(record, 'erasure');
       return classify(person, facts);
     },
     async eraseSubject(userId) {
@@ -205,6 +202,13 @@ export function subjects(cabinet: Cabinet, docs: Documents, objects: ObjectStore
 const ordersIn = (records: readonly Kept[]): readonly string[] => [
   ...new Set(records.map(({ scope }) => orderOf(scope)).filter((id) => id.startsWith('ord_'))),
 ];
+
+/** Whether an order that goes on was filed with it, or works with it. */
+const isNeeded = ({ ref, scope }: Kept, orders: readonly OrderFact[]): boolean =>
+  orders.some(
+    ({ orderId, endedAt, uses = [] }) =>
+      endedAt === undefined && (orderId === orderOf(scope) || uses.some((used) => placeIn(used) === placeIn(ref))),
+  );
 
 const placeIn = (ref: string): string => ref.slice(ref.indexOf('_') + 1);
 const personIn = (ref: string): string => placeIn(ref).split('.', 1)[0] ?? '';

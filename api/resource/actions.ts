@@ -1,7 +1,19 @@
 // Actions: what a caller may do, in the words of the API. Only what has a route here is named.
 
 const publicNames: { readonly [event: string]: string } = {
+  SUBMIT: 'submit',
+  DISCARD: 'discard',
   CANCEL: 'cancel',
+  EDIT: 'edit',
+  CHANGE_ADDRESS: 'change_address',
+  ADDRESS_CORRECTED: 'change_address',
+  CHANGE_METHOD: 'change_method',
+  RESCHEDULE: 'reschedule',
+  EXTEND_STORAGE: 'extend_storage',
+  RETRY_DELIVERY: 'retry_delivery',
+  REDELIVER: 'redeliver',
+  REPORT: 'report',
+  REPLACE: 'replace',
   ACTIVATE: 'activate',
   SLOT_CHOSEN: 'choose_slot',
 };

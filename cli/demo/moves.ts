@@ -139,7 +139,7 @@ function customerMove(scene: Scene): Move | undefined {
   const { order, delivery, fate } = scene;
   if (has(order, 'fulfilment.handedOver.awaitingActivation') && has(order, 'card.inactive') && has(order, 'hold.clear'))
     return activation(scene);
-  if (has(order, 'fulfilment.approved.awaitingBatch.editing') && fate.waivesEditing)
+  if (has(order, 'fulfilment.approved.awaitingBatch.window.open') && fate.waivesEditing)
     return command(order.actor, 'EDIT_WAIVED', 'operator');
   if (has(order, 'fulfilment.screening.identity.resubmissionRequested'))
     return command(order.actor, 'KYC_RESUBMITTED', 'operator');
@@ -147,7 +147,7 @@ function customerMove(scene: Scene): Move | undefined {
     return command(order.actor, fate.counterOffer === 'accept' ? 'OFFER_ACCEPTED' : 'OFFER_DECLINED', 'operator');
   if (has(order, 'fulfilment.screening.address.outOfZone')) return { kind: 'cancel', name: 'cancel_out_of_zone' };
   if (has(order, 'fulfilment.delivery.exception.onHold'))
-    return command(order.actor, 'METHOD_CHANGED', 'operator', { method: 'courier' });
+    return command(order.actor, 'CHANGE_METHOD', 'operator', { method: 'courier' });
   const mayChoose =
     delivery !== undefined && (has(delivery, 'appointment.proposed') || has(delivery, 'appointment.rescheduling'));
   if (mayChoose && order.context.delivery.deliveryId === delivery.actor && has(order, 'fulfilment.delivery'))

@@ -42,6 +42,7 @@ export interface DeliveryInput {
   readonly deliveryId: string;
   readonly orderId: string;
   readonly seq: number;
+  readonly cardId?: string;
   readonly envelopeId: string;
   readonly method: Method;
   readonly personRef: string;

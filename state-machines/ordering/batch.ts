@@ -1,4 +1,5 @@
-// Batch: orders that go to the bureau together. It is cut off by the clock or when it is full, and then tells each member.
+// Batch: orders that go to the bureau together. It is cut off by the clock or when it is full, and then
+// becomes a closed batch, which tells each member.
 //
 //   CO10 An order is in at most one open batch, and a closed batch is never changed: leaving it late is refused.
 
@@ -31,7 +32,7 @@ export const batch = setup({
       assertEvent(event, 'LEAVE');
       return { members: context.members.filter((member) => member !== event.orderId) };
     }),
-    tellMembers: told<{ batchId: string; members: readonly string[] }>(),
+    closeBatch: told<{ line: string; number: number; members: readonly string[] }>(),
     startNext: assign(({ context }) => ({ number: context.number + 1, members: [] })),
   },
   guards: {
@@ -61,8 +62,8 @@ export const batch = setup({
     closing: {
       entry: [
         {
-          type: 'tellMembers',
-          params: ({ context }) => ({ batchId: `${context.line}_${context.number}`, members: context.members }),
+          type: 'closeBatch',
+          params: ({ context: { line, number, members } }) => ({ line, number, members }),
         },
         'startNext',
       ],

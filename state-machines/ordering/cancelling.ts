@@ -3,18 +3,10 @@
 // While recalling, the card is only suspended: if the handover turns out to have been first (O-44), it can be given
 // back. After it, the card is closed and the order is over.
 
-import { jobIdOf, ordering } from './order-setup.ts';
-import { because, command, notice, raise, stage, task } from './phrases.ts';
+import { deliveredStatus, heard, lostRace, over, says } from './news.ts';
+import { feeInput, jobIdOf, ordering } from './order-setup.ts';
+import { answerErasure, because, command, needs, raise, stage, task, tellBatch } from './phrases.ts';
 
-/** The race of cancellation and handover: whichever the delivery committed first. */
-const lostRace = {
-  DeliveryHandedOver: {
-    description: 'O-44',
-    guard: 'isNews',
-    target: '#order.fulfilment.handedOver',
-    actions: ['hear', 'deliveryOver', notice('cancellation_refused')],
-  },
-} as const;
 const stuck = '#order.fulfilment.cancelling.stuck';
 
 const production = ordering.createStateConfig({
@@ -28,8 +20,8 @@ const production = ordering.createStateConfig({
         input: ({ context }) => ({ orderId: context.orderId, jobId: jobIdOf(context) }),
         onDone: [
           // Left the bureau, and no delivery knows it: somebody has to look for the envelope.
-          { guard: 'shippedUnasked', target: 'withdrawn', actions: task('envelope_adrift') },
-          { target: 'withdrawn' },
+          { guard: 'shippedUnasked', target: 'withdrawn', actions: [tellBatch('shipped'), task('envelope_adrift')] },
+          { target: 'withdrawn', actions: tellBatch('withdrawn') },
         ],
         onError: { description: 'O-43', target: stuck, actions: because('withdrawal_refused') },
       },
@@ -39,8 +31,16 @@ const production = ordering.createStateConfig({
   },
 });
 
-const over = (target: string) => ({ guard: 'isNews', target, actions: ['hear', 'deliveryOver'] }) as const;
-const heard = { guard: 'isNews', actions: 'hear' } as const;
+const underway = [
+  'scheduling',
+  'dispatched',
+  'in_transit',
+  'out_for_delivery',
+  'ready_for_pickup',
+  'attempt_failed',
+  'suspected_lost',
+  'returning',
+];
 
 const delivery = ordering.createStateConfig({
   initial: 'deciding',
@@ -63,10 +63,18 @@ const delivery = ordering.createStateConfig({
         DeliveryOutForDelivery: heard,
         DeliveryReadyForPickup: heard,
         DeliveryAttemptFailed: heard,
+        DeliveryRerouted: heard,
+        DeliveryRerouteRefused: heard,
         DeliverySuspectedLost: heard,
         DeliveryFound: heard,
         DeliveryDamaged: heard,
         DeliveryReturning: heard,
+        DeliveryStatus: [
+          says(['cancelled', 'rejected'], over('cancelled')),
+          says(['returned'], over('returned')),
+          says(['lost', 'stolen'], over('lost')),
+          says(underway, { actions: 'hear' }),
+        ],
       },
       after: { recallOverdue: { description: 'O-43', target: stuck, actions: because('recall_overdue') } },
     },
@@ -91,10 +99,26 @@ const card = ordering.createStateConfig({
   },
 });
 
+/** The stock has not said yet whether there is a plastic to be given back. */
+const plastic = ordering.createStateConfig({
+  initial: 'deciding',
+  states: {
+    deciding: { always: [{ guard: 'awaitsPlastic', target: 'waiting' }, { target: 'known' }] },
+    waiting: {
+      on: {
+        PLASTIC_RESERVED: { guard: 'isThisPlastic', target: 'known', actions: 'holdPlastic' },
+        STOCK_OUT: { guard: 'isThisPlastic', target: 'known', actions: 'forgetPlastic' },
+      },
+      after: { recallOverdue: { description: 'O-43', target: stuck, actions: because('recall_overdue') } },
+    },
+    known: { type: 'final' },
+  },
+});
+
 const recalling = ordering.createStateConfig({
   type: 'parallel',
-  states: { production, delivery, card },
-  on: lostRace,
+  states: { production, delivery, card, plastic },
+  on: { ...lostRace, DeliveryStatus: deliveredStatus },
   onDone: { description: 'O-42', target: 'settling' },
 });
 
@@ -111,14 +135,33 @@ const settling = ordering.createStateConfig({
         closed: { type: 'final' },
       },
     },
-    // No fee is taken by the products of today; `fee.refund` belongs here.
-    money: { initial: 'notRequired', states: { notRequired: { type: 'final' } } },
+    /** What cost nothing is given back; what cannot be given back is the finance desk's, and holds up nobody. */
+    money: {
+      initial: 'deciding',
+      states: {
+        deciding: { always: [{ guard: 'feeIsReturned', target: 'refunding' }, { target: 'notRequired' }] },
+        refunding: {
+          invoke: {
+            id: 'fee.refund',
+            src: 'fee.refund',
+            input: feeInput,
+            onDone: 'refunded',
+            onError: { target: 'owed', actions: task('fee_unsettled') },
+          },
+        },
+        notRequired: { type: 'final' },
+        refunded: { type: 'final' },
+        owed: { type: 'final' },
+      },
+    },
   },
   onDone: [
     { description: 'O-50', guard: 'endsAsFailed', target: '#order.fulfilment.failed' },
     { description: 'O-42', target: '#order.fulfilment.cancelled' },
   ],
 });
+
+const ends = { description: 'O-29', guard: 'isNews', actions: ['hear', 'deliveryOver'] } as const;
 
 export const cancelling = ordering.createStateConfig({
   initial: 'recalling',
@@ -128,13 +171,23 @@ export const cancelling = ordering.createStateConfig({
     settling,
     /** An operator tries again, or two of them end it without the missing part. */
     stuck: {
-      entry: task('cancellation_stuck'),
+      ...needs('cancellation_stuck'),
       on: {
         ...lostRace,
-        DeliveryCancelled: { guard: 'isNews', actions: ['hear', 'deliveryOver'] },
-        DeliveryReturned: { guard: 'isNews', actions: ['hear', 'deliveryOver'] },
-        DeliveryLost: { guard: 'isNews', actions: ['hear', 'deliveryOver'] },
-        DeliveryStolen: { guard: 'isNews', actions: ['hear', 'deliveryOver'] },
+        PLASTIC_RESERVED: { guard: 'isThisPlastic', actions: 'holdPlastic' },
+        STOCK_OUT: { guard: 'isThisPlastic', actions: 'forgetPlastic' },
+        DeliveryCancelled: ends,
+        DeliveryReturned: ends,
+        DeliveryLost: ends,
+        DeliveryStolen: ends,
+        DeliverySuspectedLost: heard,
+        DeliveryFound: heard,
+        DeliveryDamaged: heard,
+        DeliveryStatus: [
+          deliveredStatus,
+          says(['cancelled', 'rejected', 'returned', 'lost', 'stolen'], { actions: ['hear', 'deliveryOver'] }),
+          says(underway, { actions: 'hear' }),
+        ],
         DeliveryReturning: heard,
         RETRY: { description: 'O-43', target: 'recalling' },
         FORCE: [
@@ -142,6 +195,14 @@ export const cancelling = ordering.createStateConfig({
           { description: 'O-43', actions: 'noteForce' },
         ],
       },
+    },
+  },
+  on: {
+    FATAL: { description: 'O-50', actions: 'noteStop' },
+    SUBJECT_ERASURE: {
+      description: 'O-52',
+      guard: 'isErasable',
+      actions: ['noteErasure', answerErasure('ERASURE_ACCEPTED')],
     },
   },
 });

@@ -4,12 +4,14 @@
 // first, whatever else was asked, and is never given up (O-45: lost and stolen are permanent).
 
 import { ordering } from './order-setup.ts';
-import { raise, task } from './phrases.ts';
+import { needs, raise, task } from './phrases.ts';
 
 const closes = {
   CLOSE_CARD: { target: 'closing', actions: 'noteCardClosing' },
   REPORT: { description: 'O-45', guard: 'closesCard', target: 'closing', actions: 'noteCardClosing' },
 } as const;
+
+const suspensionFailed = [raise({ type: 'CARD_EFFECT_FAILED' }), task('suspension_refused')] as const;
 
 export const card = ordering.createStateConfig({
   initial: 'none',
@@ -33,14 +35,23 @@ export const card = ordering.createStateConfig({
           n: context.suspensions,
         }),
         onDone: [{ guard: 'isUnwanted', target: 'resuming' }, { target: 'suspended' }],
-        onError: { target: 'inactive', actions: raise({ type: 'CARD_EFFECT_FAILED' }) },
+        onError: [
+          { guard: 'wasActivated', target: 'active', actions: suspensionFailed },
+          { target: 'inactive', actions: suspensionFailed },
+        ],
       },
       initial: 'wanted',
       states: { wanted: { on: { RESUME_CARD: 'unwanted' } }, unwanted: { on: { SUSPEND_CARD: 'wanted' } } },
       on: closes,
     },
     suspended: {
-      on: { ...closes, RESUME_CARD: 'resuming', RETRY: { guard: 'isWaitingForActivation', target: 'resuming' } },
+      on: {
+        ...closes,
+        RESUME_CARD: 'resuming',
+        /** An operator found nothing wrong. */
+        CARD_CLEARED: { guard: 'mayBeCleared', target: 'resuming' },
+      },
+      after: { cardExpires: { guard: 'isCompleted', target: 'closed', actions: 'noteCardExpired' } },
     },
     resuming: {
       invoke: {
@@ -68,9 +79,10 @@ export const card = ordering.createStateConfig({
         onDone: 'closed',
         onError: { target: 'closeRefused' },
       },
+      after: { pageOnCall: { actions: task('card_block_overdue') } },
     },
     closeRefused: {
-      entry: task('close_refused'),
+      ...needs('close_refused'),
       on: { RETRY: 'closing' },
       after: { closeAgain: 'closing' },
     },

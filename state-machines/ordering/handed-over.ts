@@ -1,11 +1,21 @@
 // After the pivot: the customer holds the envelope, and nothing is undone any more. The card waits to be activated.
 
 import { and } from 'xstate';
+import { heard } from './news.ts';
 import { ordering } from './order-setup.ts';
-import { because, milestone, notice, raise, stage } from './phrases.ts';
+import { because, milestone, notice, raise, raiseHold, stage, task, tellOriginal, tellReplacement } from './phrases.ts';
 
 const remind = (n: number) =>
   ({ description: 'O-39', guard: 'isWaitingForActivation', actions: notice('activation_reminder', () => n) }) as const;
+
+/** The customer says that it was somebody else who took it: the card sleeps while that is looked into (D-42). */
+export const disputed = {
+  DeliveryDisputed: {
+    ...heard,
+    description: 'D-42',
+    actions: ['hear', raise({ type: 'SUSPEND_CARD' }), raiseHold('fraud'), task('handover_disputed')],
+  },
+} as const;
 
 export const handedOver = ordering.createStateConfig({
   initial: 'awaitingActivation',
@@ -21,17 +31,8 @@ export const handedOver = ordering.createStateConfig({
     awaitingActivation: {
       on: {
         ACTIVATE: [
-          {
-            description: 'O-36',
-            guard: and(['notHeld', 'cardIsInactive', 'hasTriesLeft', 'proofHolds']),
-            target: 'activating',
-            actions: 'countActivation',
-          },
-          {
-            description: 'O-38',
-            guard: and(['notHeld', 'cardIsInactive', 'hasTriesLeft']),
-            actions: ['countWrongTry', because('wrong_proof')],
-          },
+          { description: 'O-36', guard: 'mayActivate', target: 'activating', actions: 'countActivation' },
+          { description: 'O-38', guard: 'mayTryToActivate', actions: ['countWrongTry', because('wrong_proof')] },
         ],
         ACTIVATION_UNLOCKED: { actions: ['forgiveTries', because(null)] },
       },
@@ -48,7 +49,13 @@ export const handedOver = ordering.createStateConfig({
         onDone: {
           description: 'O-37',
           target: '#order.fulfilment.completed',
-          actions: [milestone('activated'), because(null), raise({ type: 'CARD_ACTIVATED' })],
+          actions: [
+            milestone('activated'),
+            because(null),
+            raise({ type: 'CARD_ACTIVATED' }),
+            tellOriginal('REPLACEMENT_ACTIVATED'),
+            tellReplacement,
+          ],
         },
         onError: {
           description: 'O-38',
@@ -58,7 +65,18 @@ export const handedOver = ordering.createStateConfig({
       },
     },
   },
-  on: { REPORT: { description: 'O-45', guard: 'closesCard', target: 'lost', actions: 'noteStop' } },
+  on: {
+    ...disputed,
+    REPORT: { description: 'O-45', guard: 'closesCard', target: 'lost', actions: 'noteStop' },
+    // Nothing is called back from the customer's hand; the card is closed, and that is all there is.
+    FATAL: { description: 'O-50', target: 'failed', actions: 'noteStop' },
+    REPLACEMENT_ACTIVATED: {
+      description: 'O-46',
+      guard: 'isOwnReplacement',
+      target: 'cancelled',
+      actions: [because('replaced'), raise({ type: 'CLOSE_CARD', reason: 'replaced' })],
+    },
+  },
   after: {
     activationReminder1: remind(1),
     activationReminder2: remind(2),

@@ -1,6 +1,7 @@
 // Region `hold`: a person or a rule stops every new side effect. Compensations and card blocking go on.
 
 import { ordering } from './order-setup.ts';
+import { needs } from './phrases.ts';
 
 const kinds = ['fraud', 'aml', 'legal', 'customer', 'operator'] as const;
 const holdAs = (kind: (typeof kinds)[number]) =>
@@ -13,6 +14,7 @@ export const hold = ordering.createStateConfig({
   states: {
     clear: { on: { HOLD: kinds.map(holdAs) } },
     held: {
+      ...needs('held'),
       initial: 'operator',
       states: { fraud: {}, aml: {}, legal: {}, customer: { on: graver }, operator: { on: graver } },
       on: { RELEASE: { description: 'O-51', target: 'clear' } },

@@ -5,8 +5,10 @@
 
 import { and } from 'xstate';
 import { jobIdOf, ordering } from './order-setup.ts';
-import { because, milestone, notice, stage, stoppable, task } from './phrases.ts';
+import { because, milestone, needs, notice, stage, stoppable, task, tellBatch, usePlastic } from './phrases.ts';
 
+/** An envelope with a barcode lies at the bureau; the plastic is used up. */
+const isPrinted = ['noteEnvelope', milestone('produced'), ...usePlastic, tellBatch('printed')] as const;
 const acknowledged = { BUREAU_ACK: { description: 'O-17', guard: 'isCurrentJob', target: 'acknowledged' } } as const;
 const started = { PRINT_STARTED: { description: 'O-21', guard: 'isCurrentJob', target: 'printing' } } as const;
 const outcomes = {
@@ -14,14 +16,19 @@ const outcomes = {
     description: 'O-22',
     guard: 'isCurrentJob',
     target: 'printed',
-    actions: ['noteEnvelope', milestone('produced')],
+    actions: isPrinted,
   },
   PRINT_SPOILED: [
     { description: 'O-23', guard: 'mayRespin', target: 'submitted', actions: 'respin' },
     { description: 'O-23', guard: 'isCurrentJob', target: 'requiresAttention', actions: because('respins_exhausted') },
   ],
   BUREAU_REJECTED: [
-    { description: 'O-19', guard: 'isFixable', target: 'rejected', actions: because('bureau_rejected') },
+    {
+      description: 'O-19',
+      guard: 'isFixable',
+      target: 'rejected',
+      actions: [because('bureau_rejected'), tellBatch('rejected')],
+    },
     { description: 'O-19', guard: 'isCurrentJob', target: 'requiresAttention', actions: because('bureau_rejected') },
   ],
 } as const;
@@ -55,18 +62,21 @@ export const production = ordering.createStateConfig({
     printing: { on: outcomes },
     /** The data can be corrected: a new job of the same order follows in the next batch. */
     rejected: {
-      entry: task('bureau_rejected'),
+      ...needs(
+        'bureau_rejected',
+        notice('correction_wanted', ({ job }) => job),
+      ),
       on: {
         CORRECTED: {
           description: 'O-20',
           guard: 'notHeld',
-          target: '#order.fulfilment.approved.awaitingBatch.joining',
+          target: '#order.fulfilment.approved.awaitingBatch',
           actions: 'correctOrder',
         },
       },
     },
     requiresAttention: {
-      entry: task('production_stuck'),
+      ...needs('production_stuck'),
       on: {
         // A job that the bureau may have must not get a second one beside it (CO1).
         RETRY: [
@@ -75,15 +85,15 @@ export const production = ordering.createStateConfig({
         ],
         CORRECTED: {
           guard: and(['notHeld', 'jobIsDead']),
-          target: '#order.fulfilment.approved.awaitingBatch.joining',
-          actions: 'correctOrder',
+          target: '#order.fulfilment.approved.awaitingBatch',
+          actions: ['correctOrder', tellBatch('rejected')],
         },
         // A job that was silent for too long may have been printed all the same.
         PRINTED: {
           description: 'O-22',
           guard: 'isCurrentJob',
           target: 'printed',
-          actions: ['noteEnvelope', milestone('produced'), because(null)],
+          actions: [...isPrinted, because(null)],
         },
       },
     },
@@ -97,5 +107,10 @@ export const production = ordering.createStateConfig({
       },
     },
   },
-  on: stoppable(),
+  on: {
+    ...stoppable(),
+    // The label is printed at the hub: until a delivery knows the address, it can be another one (4.7).
+    CHANGE_ADDRESS: { description: 'O-35', guard: 'mayMoveEnvelope', actions: 'notePlace' },
+    CHANGE_METHOD: { description: 'O-35', guard: 'mayMoveEnvelope', actions: 'notePlace' },
+  },
 });

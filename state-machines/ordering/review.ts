@@ -2,14 +2,15 @@
 
 import { and } from 'xstate';
 import { ordering } from './order-setup.ts';
-import { because, stage, stoppable, task } from './phrases.ts';
+import { because, needs, stage, stoppable, task } from './phrases.ts';
 
 export const manualReview = ordering.createStateConfig({
   initial: 'firstOpinion',
-  entry: [...stage('review'), task('manual_review')],
+  entry: stage('review'),
   exit: 'forgetOpinion',
   states: {
     firstOpinion: {
+      ...needs('manual_review'),
       on: {
         REVIEW_APPROVED: [
           { guard: 'needsFourEyes', target: 'secondOpinion', actions: 'noteOpinion' },
@@ -22,7 +23,7 @@ export const manualReview = ordering.createStateConfig({
       },
     },
     secondOpinion: {
-      entry: task('second_opinion'),
+      ...needs('second_opinion'),
       on: {
         REVIEW_APPROVED: [
           {

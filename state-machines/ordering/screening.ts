@@ -4,8 +4,18 @@
 // that a reviewer sees them all. What waits for the customer waits at most 14 days (O-08).
 
 import { and } from 'xstate';
-import { amlInput, ordering } from './order-setup.ts';
-import { because, milestone, notice, raiseHold, reserveKey, stage, stoppable, task } from './phrases.ts';
+import { amlInput, ordering, placeInput } from './order-setup.ts';
+import {
+  because,
+  milestone,
+  needs,
+  notice,
+  raiseHold,
+  reserveKey,
+  shredDocuments,
+  stage,
+  stoppable,
+} from './phrases.ts';
 
 /** O-02, second half: one unfinished order per person and product. The applicant actor decides it in its own step. */
 export const reserving = ordering.createStateConfig({
@@ -25,28 +35,44 @@ export const reserving = ordering.createStateConfig({
   on: stoppable(),
 });
 
-const expires = { description: 'O-08', target: '#order.fulfilment.expired', actions: because('no_answer') } as const;
+const expires = {
+  description: 'O-08',
+  target: '#order.fulfilment.expired',
+  actions: [because('no_answer'), shredDocuments('application_expired')],
+} as const;
+const kycAnswered = { type: 'noteAsked', params: { kyc: false } } as const;
 
 /** Verdicts by callback. They may overtake our own call's answer, so `pending` takes them as `inReview` does. */
 const verdicts = {
-  KYC_APPROVED: { guard: 'isCurrentAttempt', target: 'approved', actions: 'noteVerdict' },
-  KYC_REJECTED: { guard: 'isCurrentAttempt', target: 'rejected', actions: because('identity_rejected') },
-  KYC_EXPIRED: { guard: 'isCurrentAttempt', target: 'expired', actions: because('identity_expired') },
+  KYC_APPROVED: { guard: 'isCurrentAttempt', target: 'approved', actions: ['noteVerdict', kycAnswered] },
+  KYC_REJECTED: {
+    guard: 'isCurrentAttempt',
+    target: 'rejected',
+    actions: [because('identity_rejected'), kycAnswered],
+  },
+  KYC_EXPIRED: { guard: 'isCurrentAttempt', target: 'expired', actions: [because('identity_expired'), kycAnswered] },
   KYC_RESUBMIT: [
     {
       description: 'O-07',
       guard: and(['isCurrentAttempt', 'mayResubmit']),
       target: 'resubmissionRequested',
-      actions: because('documents_wanted'),
+      actions: [because('documents_wanted'), kycAnswered],
     },
-    { guard: 'isCurrentAttempt', target: 'rejected', actions: because('identity_rejected') },
+    { guard: 'isCurrentAttempt', target: 'rejected', actions: [because('identity_rejected'), kycAnswered] },
   ],
 } as const;
 
+/** The vendor owes a verdict for a day; then a person looks. */
+const silent = {
+  partnerSilent: { description: 'O-06', target: 'referred', actions: because('kyc_silent') },
+} as const;
+
 const identity = ordering.createStateConfig({
-  initial: 'pending',
+  initial: 'deciding',
   states: {
+    deciding: { always: [{ guard: 'isKnownPerson', target: 'notRequired' }, { target: 'pending' }] },
     pending: {
+      entry: { type: 'noteAsked', params: { kyc: true } },
       invoke: {
         id: 'kyc.start',
         src: 'kyc.start',
@@ -58,17 +84,27 @@ const identity = ordering.createStateConfig({
         onError: { target: 'referred', actions: because('kyc_unavailable') },
       },
       on: { ...verdicts, KYC_IN_REVIEW: { guard: 'isCurrentAttempt', target: 'inReview' } },
+      after: silent,
     },
-    inReview: { on: verdicts },
+    inReview: { on: verdicts, after: silent },
     resubmissionRequested: {
       entry: notice('documents_wanted', (context) => context.kycAttempt),
-      on: { KYC_RESUBMITTED: { guard: 'notHeld', target: 'pending', actions: 'nextKycAttempt' } },
+      on: {
+        KYC_RESUBMITTED: { description: 'O-07', guard: 'notHeld', target: 'pending', actions: 'nextKycAttempt' },
+      },
       after: {
-        firstReminder: { actions: notice('documents_wanted_first_reminder', (context) => context.kycAttempt) },
-        secondReminder: { actions: notice('documents_wanted_second_reminder', (context) => context.kycAttempt) },
+        firstReminder: {
+          description: 'O-07',
+          actions: notice('documents_wanted_first_reminder', (context) => context.kycAttempt),
+        },
+        secondReminder: {
+          description: 'O-07',
+          actions: notice('documents_wanted_second_reminder', (context) => context.kycAttempt),
+        },
         customerSilent: expires,
       },
     },
+    notRequired: { type: 'final' },
     approved: { type: 'final' },
     referred: { type: 'final' },
     rejected: { type: 'final' },
@@ -97,8 +133,9 @@ const aml = ordering.createStateConfig({
       },
     },
     // Nothing goes on unscreened: the order is held, and whoever releases it starts the screening again.
-    unavailable: { entry: task('aml_unavailable'), on: { RELEASE: 'pending' } },
+    unavailable: { ...needs('aml_unavailable'), on: { RELEASE: 'pending' } },
     potentialMatch: {
+      ...needs('aml_hit'),
       on: {
         AML_CLEARED: 'clear',
         AML_CONFIRMED: { target: 'confirmedMatch', actions: because('not_eligible') },
@@ -148,7 +185,7 @@ const address = ordering.createStateConfig({
       invoke: {
         id: 'address.validate',
         src: 'address.validate',
-        input: ({ context: { orderId, addressRef, method, country } }) => ({ orderId, addressRef, method, country }),
+        input: placeInput,
         onDone: [
           { guard: { type: 'screenedAs', params: { result: 'likely_undeliverable' } }, target: 'needsCorrection' },
           { guard: 'isOutOfZone', target: 'outOfZone' },
@@ -160,14 +197,14 @@ const address = ordering.createStateConfig({
     needsCorrection: {
       entry: [because('address_undeliverable'), notice('address_wanted')],
       on: {
-        ADDRESS_CORRECTED: { guard: 'notHeld', target: 'pending', actions: 'correctAddress' },
+        ADDRESS_CORRECTED: { guard: 'notHeld', target: 'pending', actions: 'notePlace' },
         ADDRESS_OVERRIDDEN: { target: 'overridden', actions: because(null) },
       },
       after: { customerSilent: expires },
     },
     outOfZone: {
       entry: [because('out_of_zone'), notice('address_wanted')],
-      on: { ADDRESS_CORRECTED: { guard: 'notHeld', target: 'pending', actions: 'correctAddress' } },
+      on: { ADDRESS_CORRECTED: { guard: 'notHeld', target: 'pending', actions: 'notePlace' } },
       after: { customerSilent: expires },
     },
     deliverable: { type: 'final' },
@@ -180,6 +217,7 @@ const credit = ordering.createStateConfig({
   states: {
     deciding: { always: [{ guard: 'isCredit', target: 'pending' }, { target: 'notRequired' }] },
     pending: {
+      entry: { type: 'noteAsked', params: { credit: true } },
       invoke: {
         id: 'credit.decide',
         src: 'credit.decide',

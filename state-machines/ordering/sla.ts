@@ -7,18 +7,21 @@ import { task } from './phrases.ts';
 
 const pauses = { HOLD: { guard: 'stopsTheClock', target: 'paused', actions: 'pauseStage' } } as const;
 
+/** Known before the clock says it: there is no plastic (O-15). */
+const AT_RISK = { AT_RISK: { description: 'O-15', target: 'atRisk' } } as const;
+
 export const sla = ordering.createStateConfig({
   initial: 'untimed',
   states: {
-    untimed: {},
-    onTrack: { on: pauses, after: { slaAtRisk: 'atRisk' } },
+    untimed: { on: AT_RISK },
+    onTrack: { on: { ...pauses, ...AT_RISK }, after: { slaAtRisk: 'atRisk' } },
     atRisk: {
       on: pauses,
       after: {
         slaSpent: [
           { description: 'O-11', guard: { type: 'inStage', params: { stage: 'review' } }, target: 'breached' },
           { description: 'O-24', guard: { type: 'inStage', params: { stage: 'production' } }, target: 'breached' },
-          { target: 'breached' },
+          { guard: 'hasBudget', target: 'breached' },
         ],
       },
     },
