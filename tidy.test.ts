@@ -49,7 +49,7 @@ const CONTEXT_DOORS = ['actors/ordering/registration.ts', 'actors/delivery/regis
 const PLACEMENT = ['runtime/client/digest.ts', 'runtime/ids.ts', 'runtime/shards/hash.ts', 'runtime/shards/ring.ts'];
 
 /** Files directly in actors/ serve both contexts' workers and know neither. */
-const SHARED_BY_CONTEXTS = ['actors/worker.ts', 'actors/effects.ts'];
+const SHARED_BY_CONTEXTS = ['actors/worker.ts', 'actors/effects.ts', 'actors/reconcile.ts'];
 
 const ARROWS: { readonly [room: string]: Arrows } = {
   'state-machines': { local: [], packages: ['xstate'] },
@@ -78,13 +78,14 @@ const ARROWS: { readonly [room: string]: Arrows } = {
     ],
   },
   actors: { local: ['actors/contract/', 'actors/people/index.ts', 'actors/partners/', ...RUNTIME_DOORS] },
-  // The signature is the one thing that the api and the partners must compute alike.
+  // The signature is computed alike on both sides; what callbacks mean is said where the partners' words are known.
   api: {
     local: [
       'runtime/client.ts',
       'actors/contract/',
       'actors/people/index.ts',
       'actors/partners/signature.ts',
+      'actors/partners/callbacks/index.ts',
       'state-machines/',
     ],
   },

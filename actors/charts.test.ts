@@ -9,12 +9,15 @@ import { type Hosted, OperatingError, type Send } from '../runtime/index.ts';
 import { type ActorId, type Behaviour, charts as compiled, type Held, type Step } from '../runtime/testing/index.ts';
 import { oracle, pick, type Random, type Trial } from '../runtime/testing/oracle.ts';
 import { delivery } from '../state-machines/delivery/delivery.ts';
+import { run as courierRun } from '../state-machines/delivery/run.ts';
+import { slot } from '../state-machines/delivery/slot.ts';
 import { applicant } from '../state-machines/ordering/applicant.ts';
 import { batch } from '../state-machines/ordering/batch.ts';
 import { cardGuard } from '../state-machines/ordering/card-guard.ts';
 import { closedBatch } from '../state-machines/ordering/closed-batch.ts';
 import { order } from '../state-machines/ordering/order.ts';
 import { stock } from '../state-machines/ordering/stock.ts';
+import { sweep } from '../state-machines/ordering/sweep.ts';
 import * as contract from './contract/index.ts';
 import { charts as deliveryCharts } from './delivery/registration.ts';
 import { charts as orderingCharts } from './ordering/registration.ts';
@@ -54,7 +57,10 @@ const catalogues: Record<string, Record<string, TSchema>> = {
   closedBatch: contract.closedBatchEvents,
   stock: contract.stockEvents,
   cardGuard: contract.cardGuardEvents,
+  sweep: contract.sweepEvents,
   delivery: contract.deliveryEvents,
+  slot: contract.slotEvents,
+  run: contract.runEvents,
 };
 const inputs: Record<string, TSchema> = {
   order: contract.orderInput,
@@ -63,7 +69,10 @@ const inputs: Record<string, TSchema> = {
   closedBatch: contract.closedBatchInput,
   stock: contract.stockInput,
   cardGuard: contract.cardGuardInput,
+  sweep: contract.sweepInput,
   delivery: contract.deliveryInput,
+  slot: contract.slotInput,
+  run: contract.runInput,
 };
 
 interface Living {
@@ -238,14 +247,27 @@ function printed(t: Test): World {
   world.send(orderId, { type: 'BUREAU_ACK', jobId });
   world.send(orderId, { type: 'PRINT_STARTED', jobId });
   world.send(orderId, { type: 'PRINTED', jobId, envelopeId: 'ENV-1' });
+  world.done('zone.check', {
+    zoneId: 'de',
+    allowed: true,
+    alternatives: [],
+    carriers: ['emboss-couriers'],
+    stopsPerRun: 25,
+  });
   return world;
 }
 
 const deliveryId = contract.deliveryIdOf(orderId, 1);
 
+const slotId = 'slt_de_20270118T0900-1300';
+
+/** The first choice makes the slot, which asks what it is. */
 function chosen(world: World): void {
   const from = 1_800_000_000_000 + 3 * 86_400_000;
-  world.send(deliveryId, { type: 'SLOT_CHOSEN', by, slotId: 'slt_1', from, to: from + 14_400_000 });
+  const to = from + 14_400_000;
+  const isFirst = !world.actors.has(slotId);
+  world.send(deliveryId, { type: 'SLOT_CHOSEN', by, slotId, from, to });
+  if (isFirst) world.done('slot.terms', { offered: true, from, to, capacity: 2, leadMs: 3_600_000 });
 }
 
 function atTheDoor(world: World, booking: number): void {
@@ -305,6 +327,7 @@ test('DL2, CO4: three times nobody at home, and the envelope is destroyed at the
     atTheDoor(world, attempt);
     world.send(deliveryId, { type: 'NO_SHOW', courierId });
   }
+  world.fire('offerOverdue');
   t.match(world.states(orderId), '"fulfilment":"returning"');
   world.send(deliveryId, { type: 'RECEIVED', by: 'usr_vault', barcode: 'ENV-1', seal: 'intact' });
   world.send(orderId, { type: 'DESTROY', by: 'usr_op' });
@@ -313,6 +336,8 @@ test('DL2, CO4: three times nobody at home, and the envelope is destroyed at the
   t.match(world.states(orderId), '"fulfilment":"undeliverable"');
   t.match(world.states(deliveryId), '"custody":"destroyed"');
   for (const id of [orderId, deliveryId]) t.equal(world.actors.get(id)?.held.view.status, 'done');
+  t.match(world.actors.get(slotId)?.held.view.context, { taken: {} }, 'DL8: every place was given back');
+  t.match(world.actors.get('run_courier7_20270118')?.held.view.context, { stops: {} });
   t.end();
 });
 
@@ -422,7 +447,22 @@ const outputs: { readonly [source: string]: readonly Fields[] } = {
   'credit.decide': [{ decision: 'approved' }, { decision: 'counter_offered' }, { decision: 'declined' }],
   'card.create': [{ cardId: 'crd_1', last4: '4242', expiry: '2031-05' }],
   'bureau.withdraw': [{ outcome: 'withdrawn' }, { outcome: 'shipped' }],
-  'carrier.createShipment': [{ shipmentId: 'shp_1', carrier: 'inhouse' }],
+  'zone.check': [
+    {
+      ...{ zoneId: 'de', allowed: true, alternatives: [], carriers: ['a', 'b'], stopsPerRun: 9 },
+      ...{ pickupPointId: 'pp_1', distanceMetres: 900 },
+    },
+    { zoneId: 'dd', allowed: true, alternatives: [], carriers: ['a'], stopsPerRun: 9 },
+    { allowed: false, alternatives: [] },
+  ],
+  'slot.terms': [
+    { offered: true, from: 8_000_000_000_000, to: 8_000_000_100_000, capacity: 2, leadMs: 1 },
+    { offered: false },
+  ],
+  'carrier.createShipment': [
+    { shipmentId: 'shp_1', carrier: 'inhouse', trackingNumber: 'TR-1' },
+    { shipmentId: 'shp_1', carrier: 'inhouse' },
+  ],
 };
 /** The first one usually. */
 const output: NonNullable<Trial['output']> = (random, source) => {
@@ -512,14 +552,27 @@ const deliveryTrial: Trial = {
         locale: 'de',
         attemptsMax: 3,
       },
-      method: pick(random, ['courier', 'courier', 'courier', 'post']),
       verification: { idCheck: true, otp: random() < 0.7, signature: random() < 0.7, photo: random() < 0.3 },
+      ...pick<Fields>(random, [
+        { method: 'courier' },
+        { method: 'courier' },
+        { method: 'pickup_point' },
+        { method: 'post', verification: { idCheck: false, otp: false, signature: false, photo: false } },
+      ]),
     }) as never,
   output,
   event: (random, allowed, view) => {
-    const context = view.context as { attempt: number; booking: number; courierId: string | null };
+    const context = view.context as {
+      readonly attempt: number;
+      readonly booking: number;
+      readonly turn: number;
+      readonly courierId: string | null;
+      readonly runId: string | null;
+    };
+    const [status, rank] = pick(random, scans);
+    const isRunsAnswer = context.runId !== null && random() < 0.5;
     const leadOn =
-      /^(delivery\.create|SLOT_|ENVELOPE|COURIER_(FOUND|ARR)|SCANNED|OUT_FOR|ARRIVED|START_|ID_SCANNED|OTP_CHECKED|SIGNATURE_CAP|PHOTO|RETRY|FOUND|RECEIVED|delivery\.destroy)/;
+      /^(delivery\.create|SLOT_|BOARDED|TRACKING|COLLECT|REROUTE_ACC|ENVELOPE|COURIER_(FOUND|ARR)|SCANNED|OUT_FOR|ARRIVED|START_|ID_SCANNED|OTP_CHECKED|SIGNATURE_CAP|PHOTO|RETRY|FOUND|RECEIVED|delivery\.destroy)/;
     return anyEvent(random, deliveryTypes, leadOn, allowed, {
       ...{
         by: pick(random, ['usr_a', 'usr_b']),
@@ -544,24 +597,56 @@ const deliveryTrial: Trial = {
         attempt: usually(random, context.attempt, 9),
         reason: pick(random, ['access_problem', 'wrong_address', 'courier_fault']),
       },
+      ...{
+        turn: usually(random, isRunsAnswer ? context.booking : context.turn, 99),
+        runId: context.runId ?? 'run_1',
+        status,
+        rank,
+        occurredAt: Math.floor(random() * 1_000_000),
+        carrier: 'a',
+        method: pick(random, ['courier', 'pickup_point', 'post']),
+        addressRef: pick(random, ['ppl_b', 'ppl_c']),
+        country: 'DE',
+        kind: 'not_me',
+      },
     });
   },
 };
+const scans = [
+  ...(['pre_transit', 'in_transit', 'at_hub', 'out_for_delivery', 'ready_for_pickup'] as const).map(
+    (status, i) => [status, 10 + 5 * i] as const,
+  ),
+  ...(['attempt_failed', 'delivered', 'returning', 'damaged', 'lost'] as const).map((status) => [status, 60] as const),
+];
 
 const sharedTypes = [
   ...['RESERVE', 'RELEASE_KEY', 'JOIN', 'LEAVE', 'CLOSE_BATCH', 'CUT_OFF', 'BATCH_RESULT', 'RECONCILED'],
-  ...['RESERVE_PLASTIC', 'RELEASE_PLASTIC', 'USE_PLASTIC', 'RECEIVE_PLASTIC', 'DeliveryStolen', 'RETRY'],
+  ...[
+    'RESERVE_PLASTIC',
+    'RELEASE_PLASTIC',
+    'USE_PLASTIC',
+    'RECEIVE_PLASTIC',
+    'DeliveryStolen',
+    'RETRY',
+    'BEGIN',
+    'SWEEP_NOW',
+  ],
+  ...Object.keys(contract.slotEvents),
+  ...Object.keys(contract.runEvents),
 ];
 const sharedTrial = (machine: Trial['machine'], input: Fields): Trial => ({
   machine,
   stamp: true,
   input: () => input as never,
+  output,
   event: (random, allowed) =>
     anyEvent(random, sharedTypes, /./, allowed, {
       orderId: pick(random, ['ord_a', 'ord_b', 'ord_c']),
       key: pick(random, ['a', 'b']),
       quantity: pick(random, [-1, 2]),
       result: pick(random, ['printed', 'held']),
+      deliveryId: pick(random, ['dlv_a', 'dlv_b', 'dlv_c']),
+      turn: pick(random, [1, 2]),
       by,
     }),
 });
@@ -575,6 +660,9 @@ test('C1: our charts step as live actors do, from cache and after reloads', asyn
     closedBatch: sharedTrial(closedBatch, { batchId: 'bat_main_1', members: ['ord_a', 'ord_b', 'ord_c'] }),
     stock: sharedTrial(stock, { designId: 'classic', received: 2 }),
     cardGuard: sharedTrial(cardGuard, { orderId: 'ord_a', cardId: 'crd_a' }),
+    sweep: sharedTrial(sweep, { everyMs: 900_000 }),
+    slot: sharedTrial(slot, { slotId }),
+    run: sharedTrial(courierRun, { runId: 'run_1', courierId, capacity: 2, until: 1 }),
   };
   for (const [name, trial] of Object.entries(trials)) {
     const share = name === 'order' || name === 'delivery' ? sequences : Math.ceil(sequences / 8);

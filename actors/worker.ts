@@ -14,12 +14,19 @@ import { unmendableCodes } from './contract/unmendable.ts';
 const STORE_RETRY_MS = 500;
 const STOP_WITHIN_MS = 15_000; // Longer than any deadline of a call in hand.
 
+/** For what handlers find strange; without personal data, like every log line. */
+export type WorkerLog = (line: { readonly [field: string]: unknown }, message: string) => void;
+
 export interface Context {
   /** Process type: the default worker id is `<name>.1`. */
   readonly name: 'ordering' | 'delivery';
   readonly namespace: typeof ORDERING | typeof DELIVERY;
   /** The charts with their handlers. `open` connects a client, closed when the worker ends. */
-  readonly charts: (open: (namespace: string) => Promise<Client>, settings: Settings) => Promise<readonly Hosted[]>;
+  readonly charts: (
+    open: (namespace: string) => Promise<Client>,
+    settings: Settings,
+    log: WorkerLog,
+  ) => Promise<readonly Hosted[]>;
 }
 
 /** Runs the worker until a signal or a fatal error ends it. Sets the exit code: 2 where no restart helps, 1 for what cannot go on. */
@@ -54,7 +61,7 @@ export async function runWorker(context: Context): Promise<void> {
       opened.push(client);
       return client;
     };
-    const charts = await context.charts(open, settings);
+    const charts = await context.charts(open, settings, (line, message) => log.warn(line, message));
     const onFatal = (error: Error): void => {
       log.fatal({ error: wordsOf(error) }, 'cannot go on');
       exitCode = exitCodeOf(error);

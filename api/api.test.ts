@@ -4,7 +4,8 @@
 import { SignJWT } from 'jose';
 import t, { type Test } from 'tap';
 import { holdReasons, reviewReasons } from '../actors/contract/index.ts';
-import { sign } from '../actors/partners/signature.ts';
+import { brokenFile, writeFile } from '../actors/partners/batch-file.ts';
+import { secretOf, sign } from '../actors/partners/signature.ts';
 import type { AskOutcome } from '../runtime/client.ts';
 import { createSurface } from './app.ts';
 import type { SurfaceName } from './frame.ts';
@@ -381,7 +382,7 @@ t.test('a stranger cannot tell an order of somebody else from one that does not 
     ['GET', '/cancellations'],
     ['POST', '/cancellations', {}],
     ['GET', '/delivery/slots'],
-    ['PUT', '/delivery/appointment', { slotId: 'slt_20261123T0900-1300' }],
+    ['PUT', '/delivery/appointment', { slotId: 'slt_de_20261123T0900-1300' }],
   ] as const) {
     const headers = { ...stranger, ...key, 'min-version': '900', 'if-none-match': '*' };
     const foreign = await call({ method, url: `/api/v1/orders/ord_1${tail}`, body, headers });
@@ -725,26 +726,34 @@ t.test('partners: only signed callbacks are taken, once, and each is told when i
   const ticker = handTicker();
   const { call, played } = await surface(t, 'partner', playedParts(ticker));
   played.ordering.views.set('ord_1', playedView('ord_1', 'usr_anna'));
-  const body = JSON.stringify({
-    eventId: 'evt_1',
-    orderId: 'ord_1',
-    check: 'kyc',
-    outcome: 'approved',
-    reason: 'name_mismatch',
-  });
-  const signed = (text = body, at = ticker.now()) => ({
-    'emboss-signature': sign(played.parts.callbackSecret, text, at),
-  });
+  const webhook = (orderId: string, result: object) =>
+    JSON.stringify({
+      applicantId: 'APP-A',
+      externalUserId: orderId,
+      externalActionId: `${orderId}:2`,
+      type: 'applicantReviewed',
+      reviewStatus: 'completed',
+      reviewResult: result,
+    });
+  const green = { reviewAnswer: 'GREEN', warnings: ['NAME_MISMATCH'] };
+  const body = webhook('ord_1', green);
+  const signedBy = (partner: string, text: string, at = ticker.now(), id = 'evt_1') =>
+    sign(secretOf(played.parts.callbackSecret, partner), { id, body: text }, at);
+  const signed = (text = body, at = ticker.now()) => signedBy('kyc', text, at);
   const tell = (text: string, headers: Record<string, string>) =>
-    call({ method: 'POST', url: '/partner/screening/v1/results', body: text, headers });
+    call({ method: 'POST', url: '/partner/kyc/v1/webhooks', body: text, headers });
   t.equal((await tell(body, {})).status, 401);
-  t.equal((await tell(body.replace('approved', 'rejected'), signed())).status, 401, 'a changed body');
+  t.equal((await tell(body.replace('GREEN', 'RED'), signed())).status, 401, 'a changed body');
+  t.equal((await tell(body, { ...signed(), 'webhook-id': 'evt_2' })).status, 401, 'another id');
+  t.equal((await tell(body, signedBy('bureau', body))).status, 401, 'another partner');
   t.equal((await tell(body, signed(body, ticker.now() - 3_600_000))).status, 401, 'an old one');
   played.ordering.onAsk = () => applied({});
   t.match(await tell(body, signed()), { status: 200, json: { result: 'accepted' } });
   t.match(played.ordering.commands, [
-    { actor: 'ord_1', messageId: 'p.evt_1', event: { type: 'KYC_APPROVED', nameMatch: false } },
+    { actor: 'ord_1', messageId: 'p.kyc.evt_1', event: { type: 'KYC_APPROVED', nameMatch: false, attempt: 2 } },
   ]);
+  const before = sign(secretOf('the-secret-before-the-change', 'kyc'), { id: 'evt_1', body }, ticker.now());
+  t.equal((await tell(body, before)).status, 200, 'signed with the secret before');
   played.ordering.onAsk = () => ({ kind: 'running' });
   t.match(await tell(body, signed()), { status: 200, json: { result: 'duplicate' } });
   played.ordering.onAsk = () => ({ kind: 'unknown' });
@@ -754,14 +763,14 @@ t.test('partners: only signed callbacks are taken, once, and each is told when i
     replayed,
     answer: { kind: 'refused', reason: 'unknown-actor', version: 0 as never, counter: 1, allowed: [] },
   });
-  const unknown = body.replace('ord_1', 'ord_2');
+  const unknown = webhook('ord_2', green);
   const reads = played.ordering.reads;
   played.ordering.onAsk = () => nobody(false);
   t.equal((await tell(unknown, signed(unknown))).status, 404);
   t.equal(played.ordering.reads, reads, 'the answer says it: no read before it');
   played.ordering.onAsk = () => nobody(true);
   t.equal((await tell(unknown, signed(unknown))).status, 404, 'and again');
-  played.ordering.onAsk = ({ messageId }) => (messageId === 'p.evt_1' ? nobody(true) : applied({}));
+  played.ordering.onAsk = ({ messageId }) => (messageId === 'p.kyc.evt_1' ? nobody(true) : applied({}));
   t.match(
     await tell(body, signed()),
     { status: 200, json: { result: 'accepted' } },
@@ -779,39 +788,91 @@ t.test('partners: only signed callbacks are taken, once, and each is told when i
   });
   played.ordering.onAsk = () => tooEarly(version);
   t.equal((await tell(body, signed())).status, 409, 'not yet: come again');
-  played.ordering.onAsk = ({ messageId }) => (messageId === 'p.evt_1' ? tooEarly(version - 1) : applied({}));
+  played.ordering.onAsk = ({ messageId }) => (messageId === 'p.kyc.evt_1' ? tooEarly(version - 1) : applied({}));
   t.match(await tell(body, signed()), { status: 200, json: { result: 'accepted' } });
-  t.equal(played.ordering.commands.at(-1)?.messageId, `p.evt_1@${version}`);
+  t.equal(played.ordering.commands.at(-1)?.messageId, `p.kyc.evt_1@${version}`);
 
   played.ordering.onAsk = () => applied({});
-  for (const [given, kept] of [
-    ['document_forged', 'document_forged'],
+  for (const [label, kept] of [
+    ['FORGERY', 'document_forged'],
     ['Anna_Orekhova', 'other'],
   ]) {
-    const rejected = JSON.stringify({
-      eventId: 'e',
-      orderId: 'ord_1',
-      check: 'kyc',
-      outcome: 'rejected',
-      reason: given,
-    });
-    t.equal((await tell(rejected, signed(rejected))).status, 200);
+    const red = webhook('ord_1', { reviewAnswer: 'RED', reviewRejectType: 'FINAL', rejectLabels: [label] });
+    t.equal((await tell(red, signed(red))).status, 200);
     t.match(played.ordering.commands.at(-1)?.event, { type: 'KYC_REJECTED', reason: kept });
   }
-
-  const tracking = JSON.stringify({ eventId: 'evt_2', deliveryId: 'dlv_1_1', code: 'sunny_weather' });
-  t.match(
-    await call({
-      method: 'POST',
-      url: '/partner/carrier/v1/tracking-events',
-      body: tracking,
-      headers: signed(tracking),
-    }),
-    { status: 200, json: { result: 'ignored' } },
-  );
+  const purple = webhook('ord_1', { reviewAnswer: 'PURPLE' });
+  t.match(await tell(purple, signed(purple)), { status: 200, json: { result: 'ignored' } }, 'a word that nobody knows');
+  t.match(played.logged(), /PURPLE/, 'is in the log');
   played.ordering.isGone = true;
   t.equal((await tell(body, signed())).status, 503);
 });
+
+t.test(
+  'O-17: partners: a file with a wrong trailer is no file; a carrier’s scan counts under its own id',
+  async (t) => {
+    const ticker = handTicker();
+    const { call, played } = await surface(t, 'partner', playedParts(ticker));
+    const post = (partner: string, url: string, body: string, type: string) =>
+      call({
+        method: 'POST',
+        url,
+        body,
+        headers: {
+          ...sign(secretOf(played.parts.callbackSecret, partner), { id: `evt_${partner}`, body }, ticker.now()),
+          'content-type': type,
+        },
+      });
+    const sendFile = (body: string) => post('bureau', '/partner/bureau/v1/files', body, 'text/plain');
+    played.ordering.onAsk = () => applied({});
+    const file = writeFile({
+      kind: 'ACK',
+      reference: 'WO-A.10',
+      batch: 'bat_1',
+      records: [
+        ['WO-A', 'job_1_1', 'ord_1', '10', '', ''],
+        ['WO-B', 'job_2_1', 'ord_2', '50', '', 'EMB-ABC'],
+      ],
+    });
+    for (const broken of [brokenFile(file), file.replace('T|2|', 'T|3|'), file.replace('|10|', '|30|')]) {
+      t.match(await sendFile(broken), { status: 400, json: { errors: [{ pointer: '/trailer', code: 'checksum' }] } });
+    }
+    t.same(played.ordering.commands, [], 'nothing of a broken file is taken');
+    t.match(await sendFile('nonsense'), { status: 400, json: { errors: [{ code: 'file' }] } });
+    t.match(await sendFile(file), { status: 200, json: { result: 'accepted', records: 2 } });
+    t.match(played.ordering.commands, [
+      { actor: 'ord_1', messageId: 'p.bureau.evt_bureau.0', event: { type: 'BUREAU_ACK', jobId: 'job_1_1' } },
+      { actor: 'ord_2', messageId: 'p.bureau.evt_bureau.1', event: { type: 'PRINTED', envelopeId: 'EMB-ABC' } },
+    ]);
+
+    const scan = (status: string) =>
+      JSON.stringify({
+        tracking_event_id: 'SCAN-A',
+        reference: 'dlv_1_1:2',
+        shipment_id: 'PARCEL-A',
+        tracker_status: status,
+        tracked_at: '2026-11-22T06:31:00.000Z',
+      });
+    const track = (status: string) =>
+      post('parcelpost', '/partner/carrier/v1/parcelpost/tracking-events', scan(status), 'application/json');
+    played.delivery.onAsk = () => applied({});
+    t.equal((await track('out_for_delivery')).status, 200);
+    t.match(played.delivery.commands.at(-1), {
+      actor: 'dlv_1_1',
+      messageId: 'p.parcelpost.SCAN-A',
+      event: {
+        type: 'TRACKING',
+        status: 'out_for_delivery',
+        rank: 30,
+        carrier: 'parcelpost',
+        occurredAt: 1795329060000,
+      },
+    });
+    t.equal((await track('sunny_weather')).status, 200);
+    t.match(played.delivery.commands.at(-1)?.event, { type: 'TRACKING', status: 'unknown', rank: 0 });
+    t.match(played.logged(), /sunny_weather/);
+  },
+);
 
 t.test('couriers: only their own stops; the code is compared here and goes no further', async (t) => {
   const { call, played } = await surface(t, 'courier');

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { assign, createMachine } from 'xstate';
+import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host } from '../runtime/index.ts';
@@ -142,6 +143,7 @@ async function world(t: Test, mailbox?: { readonly perActorMax: number }): Promi
           objects: undefined,
           dataDir: t.testdir(),
         }),
+        catalogue: loadCatalogue(),
         tokens,
         log,
         callbackSecret: SECRET,

@@ -24,8 +24,10 @@ export const limits = {
   shardViewsKeptMs: 250,
   /** A tail that has not brought a committed entry for so long is broken: a busy one is behind by milliseconds. */
   tailLagMs: 5_000,
-  /** Slots are offered for this many days from tomorrow on. */
-  slotDays: 7,
+  /** How often a caller's request looks whether the slot has answered: it decides within a few milliseconds. */
+  slotLookMs: 20,
+  /** Journal entries after a choice in which the slot's answer is looked for. */
+  slotVerdictEntries: 50,
 
   // The live hub: what one connection may cost.
   frameBytesMax: 16 * 1024,

@@ -4,6 +4,7 @@
 
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
+import { CatalogueError, loadCatalogue } from '../actors/contract/catalogue.ts';
 import { DELIVERY, ORDERING } from '../actors/contract/index.ts';
 import { loadSettings, type Settings, SettingsError } from '../actors/contract/settings.ts';
 import { unmendableCodes } from '../actors/contract/unmendable.ts';
@@ -41,13 +42,15 @@ const grace = closeWithGrace({ delay: limits.drainMs, logger: log }, async ({ si
 try {
   await serve();
 } catch (error) {
-  if (!(error instanceof OperatingError && unmendableCodes.has(error.code))) throw error;
+  const isFinal = error instanceof CatalogueError || error instanceof OperatingError;
+  if (!isFinal || !unmendableCodes.has(error.code)) throw error;
   log.fatal({ err: error }, 'cannot start');
   lastWords = error.message;
   grace.close();
 }
 
 async function serve(): Promise<void> {
+  const catalogue = loadCatalogue(settings.catalogueDir);
   const ordering = await connected(ORDERING, settings.orderingRedisUrl);
   const delivery = await connected(DELIVERY, settings.deliveryRedisUrl);
   const hub = createHub({
@@ -63,9 +66,11 @@ async function serve(): Promise<void> {
     ...watched,
     readiness: createReadiness(watched),
     people: openPeople(ordering, settings),
+    catalogue,
     tokens: tokensOf(settings),
     log,
     callbackSecret: settings.partnerSecret,
+    callbackSecretBefore: settings.partnerSecretBefore,
     origins: settings.origins,
   };
   const apps = await Promise.all(surfaces.map(async (name) => ({ name, app: await createSurface(name, parts) })));

@@ -1,6 +1,7 @@
 // What a surface is built from. Tests pass their own parts; `main.ts` passes the real ones.
 
 import type { Logger } from 'pino';
+import type { Catalogue } from '../actors/contract/catalogue.ts';
 import type { People } from '../actors/people/index.ts';
 import type { ActorView, AskOutcome, Client, Command } from '../runtime/client.ts';
 import type { Tokens } from './auth/tokens.ts';
@@ -18,14 +19,18 @@ export interface Parts {
   readonly ordering: Client;
   readonly delivery: Client;
   readonly people: People;
+  /** Zones and windows: the same that the delivery workers read. */
+  readonly catalogue: Catalogue;
   readonly tokens: Tokens;
   readonly hub: Hub;
   /** One for all surfaces, so that asking on each costs no more than asking on one. */
   readonly readiness: Readiness;
   readonly ticker: Ticker;
   readonly log: Logger;
-  /** Verifies the signature header of a partner's callback over the raw body (actors/partners/signature.ts). */
+  /** Every partner's callback secret is made from it (actors/partners/signature.ts). */
   readonly callbackSecret: string;
+  /** The one before, while it is changed: what was signed with it counts too. */
+  readonly callbackSecretBefore?: string | undefined;
   /** Origins whose pages may open the WebSocket; a client without an Origin header is no browser. `*` allows all. */
   readonly origins: readonly string[];
   /** False once the process drains: `/readyz` fails and no WebSocket is accepted. */

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import t from 'tap';
 import { setup } from 'xstate';
+import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import { orderingCharts } from '../actors/ordering/registration.ts';
 import { httpPartners } from '../actors/partners/index.ts';
 import { startSimulator } from '../actors/partners/simulator/server.ts';
@@ -106,7 +107,9 @@ const simulator = await startSimulator({
   timeScale: 1,
 });
 const partners = httpPartners({ url: simulator.url, people, clock: systemClock });
-const charts = orderingCharts(partners, { people, orders: ordering }).filter(({ name }) => name !== 'order');
+const privacy = { people, orders: ordering };
+const reconcile = () => Promise.reject(new Error('no sweep was begun here'));
+const charts = orderingCharts({ partners, privacy, reconcile }).filter(({ name }) => name !== 'order');
 const worker = await host({
   namespace: 'ord',
   worker: 'ordering.1',
@@ -129,7 +132,16 @@ await hub.start();
 const watched = { ordering, delivery, hub, ticker: systemTicker, accepting: () => true };
 const tokens = developmentTokens(SECRET, systemTicker);
 const readiness = createReadiness(watched);
-const parts: Parts = { ...watched, readiness, people, tokens, log, callbackSecret: SECRET, origins: [] };
+const parts: Parts = {
+  ...watched,
+  readiness,
+  people,
+  catalogue: loadCatalogue(),
+  tokens,
+  log,
+  callbackSecret: SECRET,
+  origins: [],
+};
 const surfaces = await Promise.all([createSurface('public', parts), createSurface('internal', parts)]);
 const [publicUrl, internalUrl] = (await Promise.all(
   surfaces.map((surface) => surface.listen({ host: '127.0.0.1', port: 0 })),

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import type { OrderRequest, Role } from '../actors/contract/dto.ts';
 import { openPeople } from '../actors/people/index.ts';
 import type {
@@ -380,9 +381,11 @@ export function playedParts(ticker: Ticker = handTicker()): Played {
       objects: undefined,
       dataDir: join(tmpdir(), 'emboss-played'), // Made with the first document, of which the played tests have none.
     }),
+    catalogue: loadCatalogue(),
     tokens,
     log,
     callbackSecret: 'a-partner-secret-for-tests',
+    callbackSecretBefore: 'the-secret-before-the-change',
     origins: ['https://app.example'],
   };
   return {

@@ -124,7 +124,9 @@ function ledgerOf(more: Partial<Ledger> = {}): Ledger {
     cards: { ord_a: [{ cardId: 'crd_x', state: 'inactive' }] },
     printJobs: {},
     shipments: {},
+    fees: {},
     messages: 0,
+    templates: {},
   };
   return { seed: '1', totals: {}, entries: [entry], world, callbacks, ...more };
 }

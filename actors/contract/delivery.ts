@@ -4,6 +4,7 @@
 // The runtime adds `at`, the clock reading of the step; no sender does.
 
 import { type Static, Type } from 'typebox';
+import { runAnswers, slotAnswers } from './booking.ts';
 import { commandReasons, idMismatchReasons } from './reasons.ts';
 import { closed, count, country, type EventOf, event, id, ms, oneOf, word } from './schema.ts';
 import { method, verification } from './words.ts';
@@ -14,8 +15,6 @@ export const deliveryInput = closed({
   orderId: id,
   /** 1 for the first delivery of an order, 2 for the first redelivery … */
   seq: count,
-  /** The card inside, for whoever has to block it. */
-  cardId: Type.Optional(id),
   /** Barcode of the envelope: every change of hands is a scan of it. */
   envelopeId: word,
   method,
@@ -30,6 +29,8 @@ export const deliveryInput = closed({
   storageDays: Type.Optional(count),
   /** Attempts that count, before the envelope goes back. 3 by default. */
   attemptsMax: count,
+  /** Whose card lies in it. With it, the guard of the card hears of a theft besides the order (4.6). */
+  cardId: Type.Optional(id),
 });
 export type DeliveryInput = Static<typeof deliveryInput>;
 
@@ -72,10 +73,15 @@ export const deliveryCommands = {
 
 /** By the customer, through the api. */
 export const recipientEvents = {
-  /** First choice, or the next one after a failed attempt. `from` must lie ahead. D-04. */
+  /**
+   * First choice, or the next one after a failed attempt. `from` must lie ahead. The slot's actor decides; until then nothing
+   * is confirmed. D-04.
+   */
   SLOT_CHOSEN: event('SLOT_CHOSEN', { by: id, slotId: id, from: ms, to: ms }),
   /** A confirmed appointment shall be another one; SLOT_CHOSEN has to follow. At most 3 by the customer. D-06. */
   RESCHEDULE: event('RESCHEDULE', { by: id, role: oneOf('customer', 'courier', 'operator') }),
+  /** Within 30 days of the handover: it was somebody else who took it. The fraud desk looks at it. D-42. */
+  DISPUTE: event('DISPUTE', { by: id, kind: oneOf('not_me') }),
 } as const;
 
 /** What a carrier says of a shipment, in our words. */
@@ -171,21 +177,30 @@ export const courierEvents = {
   /** Nobody there; the chart says so by itself after 15 minutes. D-22. */
   NO_SHOW: event('NO_SHOW', { courierId: id }),
   ATTEMPT_FAILED: event('ATTEMPT_FAILED', { courierId: id, reason: attemptReason }),
+  /** At the counter of a pickup point: the clerk scans the envelope that somebody came for; the proofs follow. D-28. */
+  COLLECT: event('COLLECT', { courierId: id, barcode: word }),
+  /** Another address around the corner, asked for on the last mile: he goes there, or does not. D-33. */
+  REROUTE_ACCEPTED: event('REROUTE_ACCEPTED', { courierId: id }),
+  REROUTE_DECLINED: event('REROUTE_DECLINED', { courierId: id }),
   /** The vault took the envelope back. D-39. */
   RECEIVED: event('RECEIVED', { by: id, barcode: word, seal: oneOf('intact', 'broken') }),
 } as const;
 
 /** By dispatchers and operators, through the internal api. */
 export const dispatcherEvents = {
-  /** Looks for a courier again after all tries failed. D-09. */
+  /** Tries again what came to nothing: tells the hub, looks for a courier, asks the carriers. D-03, D-09. */
   RETRY: event('RETRY', { by: id }),
   /** Gives the delivery up: the envelope goes back. */
   RECALL: event('RECALL', { by: id }),
   /** An envelope in the vault of an order that is over was destroyed; two people sign. */
   DESTROYED: event('DESTROYED', { by: id, witness: id }),
+  /** The dispute about a handover is settled. */
+  CLAIM_SETTLED: event('CLAIM_SETTLED', { by: id }),
 } as const;
 
 export const deliveryEvents = {
+  ...slotAnswers,
+  ...runAnswers,
   ...deliveryCommands,
   ...recipientEvents,
   ...carrierEvents,

@@ -34,7 +34,6 @@ const phone = Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', digits: 'exempt' }
 /** Letters of any script with their marks, and what joins the parts of a name. */
 const personName = Type.String({ pattern: "^\\p{L}[\\p{L}\\p{M} .'’ʼ\\-]{0,63}$" });
 const line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}]*$' });
-const orderId = Type.String({ pattern: '^ord_[A-Za-z0-9_-]{1,76}$' });
 
 // --- The order as it is asked for ---
 
@@ -285,12 +284,19 @@ export const activation = closed({
   status: Type.String(),
 });
 
-export const slot = closed({ slotId: Type.String(), from: Type.String(), to: Type.String(), timeZone: Type.String() });
+export const slot = closed({
+  slotId: Type.String(),
+  from: Type.String(),
+  to: Type.String(),
+  timeZone: Type.String(),
+  /** Places left when it was looked at; whether one is had, the slot decides. Left out of a slot that is taken. */
+  placesLeft: Type.Optional(Type.Integer({ minimum: 0 })),
+});
 export const slotPage = closed({ data: Type.Array(slot) });
 export type Slot = Static<typeof slot>;
 
 export const appointmentRequest = closed({
-  slotId: Type.String({ pattern: '^slt_[0-9]{8}T[0-9]{4}-[0-9]{4}$' }),
+  slotId: Type.String({ pattern: '^slt_[a-z0-9-]{2,24}_[0-9]{8}T[0-9]{4}-[0-9]{4}$' }),
   place: Type.Optional(oneOf(['home', 'office', 'other'])),
 });
 export const appointment = closed({
@@ -300,6 +306,9 @@ export const appointment = closed({
   status: Type.String(),
   slot,
 });
+
+export const disputeRequest = closed({ kind: oneOf(['not_me']) });
+export const dispute = closed({ orderId: Type.String(), deliveryId: Type.String(), version: Type.Integer() });
 
 export const ticket = closed({ ticket: Type.String(), expiresInMs: Type.Integer() });
 
@@ -401,6 +410,8 @@ export const stop = closed({
   attempt: Type.Integer(),
   recipient: Type.Optional(closed({ name: Type.String() })),
   address: Type.Optional(address),
+  /** Asked for in its place, around the corner: the courier says whether he goes there. */
+  proposedAddress: Type.Optional(address),
   appointment: Type.Optional(closed({ slotId: maybe, from: maybe, to: maybe, timeZone: maybe })),
   allowedActions: Type.Array(Type.String()),
 });
@@ -414,49 +425,6 @@ export const stopAnswer = closed({
   status: Type.String(),
   allowedActions: Type.Array(Type.String()),
 });
-
-// --- Callbacks of the partners ---
-
-const eventId = Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,100}$' });
-export const screeningResult = closed({
-  eventId,
-  orderId,
-  check: oneOf(['kyc']),
-  outcome: oneOf(['in_review', 'approved', 'rejected', 'resubmission_requested', 'expired']),
-  attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-  risk: Type.Optional(oneOf(['low', 'medium', 'high'])),
-  reason: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,80}$' })),
-});
-export type ScreeningResult = Static<typeof screeningResult>;
-
-export const bureauStatus = closed({
-  eventId,
-  jobId: Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,120}$', digits: 'exempt' }),
-  status: oneOf(['acknowledged', 'rejected', 'printing', 'spoiled', 'printed']),
-  envelopeId: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9-]{4,40}$', digits: 'exempt' })),
-  /** With `rejected`: whether a correction helps. True by default. */
-  fixable: Type.Optional(Type.Boolean()),
-  reason: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,80}$' })),
-});
-export type BureauStatus = Static<typeof bureauStatus>;
-
-export const carrierEvent = closed({
-  eventId,
-  deliveryId: Type.String({ pattern: '^dlv_[A-Za-z0-9_-]{1,76}$' }),
-  code: Type.String({ pattern: '^[a-z_]{2,40}$' }),
-  occurredAt: Type.Optional(time),
-  data: Type.Optional(
-    Type.Record(
-      Type.String({ pattern: '^[a-z][A-Za-z0-9]{0,31}$' }),
-      Type.Union([Type.String({ maxLength: 200, digits: 'exempt' }), Type.Number(), Type.Boolean(), Type.Null()]),
-      { maxProperties: 12, additionalProperties: false },
-    ),
-  ),
-});
-export type CarrierEvent = Static<typeof carrierEvent>;
-
-/** What a callback came to. Everything with status 200 is settled: the partner need not send it again. */
-export const callbackAnswer = closed({ result: oneOf(['accepted', 'duplicate', 'ignored']) });
 
 // --- Ids for outsiders ---
 

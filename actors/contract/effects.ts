@@ -156,6 +156,15 @@ export const effects = {
     key: ({ orderId, feeType }) => `${orderId}:${feeType}:refund`,
   }),
 
+  // --- Between the contexts ---
+  /** Compares every order that has a delivery outside with it, and has restated what was missed. Done here. */
+  'deliveries.compare': effect({
+    partner: 'local',
+    input: closed({ round: count }),
+    output: closed({ compared: Type.Integer({ minimum: 0 }), restated: Type.Integer({ minimum: 0 }) }),
+    key: ({ round }) => `sweep:${round}`,
+  }),
+
   // --- Bureau ---
   /** One job in a closed batch. What becomes of it comes by callback: BUREAU_ACK … PRINTED. Also the resend after silence. */
   'bureau.submit': effect({
@@ -202,10 +211,28 @@ export const effects = {
       zoneId: Type.Optional(id),
       allowed: Type.Boolean(),
       alternatives: Type.Array(method, { maxItems: 6 }),
+      /** Who carries the method there, in the order in which they are asked. */
+      carriers: Type.Optional(Type.Array(word, { maxItems: 3 })),
+      /** The point named, or the nearest one of the zone when none was. */
+      pickupPointId: Type.Optional(id),
+      stopsPerRun: Type.Optional(count),
       distanceMetres: Type.Optional(Type.Integer({ minimum: 0 })),
     }),
     key: ({ deliveryId, addressRef, method: by, pickupPointId }) =>
       `${deliveryId}:${addressRef}:${by}:${pickupPointId ?? ''}`,
+  }),
+  /** What a slot's id means by the zones of this context. Decided here, without a partner. */
+  'slot.terms': effect({
+    partner: 'local',
+    input: closed({ slotId: id }),
+    output: closed({
+      offered: Type.Boolean(),
+      from: Type.Optional(ms),
+      to: Type.Optional(ms),
+      capacity: Type.Optional(count),
+      leadMs: Type.Optional(ms),
+    }),
+    key: ({ slotId }) => slotId,
   }),
   /** Tells the hub which envelope to expect for whom. The hub's scan comes by callback: ENVELOPE_READY. */
   'carrier.preadvise': effect({

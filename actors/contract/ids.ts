@@ -30,5 +30,11 @@ export const stockIdOf = (designId: string): string => `stk_${designId}`;
 /** The actor that blocks the card of a stolen envelope, besides the order itself. */
 export const cardGuardIdOf = (orderId: string): string => `grd_${tail(orderId)}`;
 
+/** The one sweep between the contexts. */
+export const SWEEP = 'swp_main';
+
 /** The order that a derived delivery or job id belongs to. */
 export const orderIdOf = (derivedId: string): string => `ord_${tail(derivedId).replace(/_[0-9]+$/, '')}`;
+
+/** Who closes a card when its envelope is stolen, whatever its order does (4.6). Lives in the ordering context. */
+export const guardIdOf = (orderId: string): string => `grd_${tail(orderId)}`;

@@ -1,5 +1,7 @@
 // The contract: everything that crosses a context, a surface or a partner. Schemas and types only.
 
+export * from './booking.ts';
+export * from './carriers.ts';
 export * from './delivery.ts';
 export * from './effects.ts';
 export * from './ids.ts';

@@ -325,3 +325,16 @@ export const cardGuardEvents = {
   RETRY: event('RETRY', by),
 } as const;
 export type CardGuardMessage = EventOf<typeof cardGuardEvents>;
+
+// --- Sweep between the contexts: one, begun by the first ordering worker ---
+
+export const sweepInput = closed({ everyMs: Type.Integer({ minimum: 60_000 }) });
+export type SweepInput = Static<typeof sweepInput>;
+
+export const sweepEvents = {
+  /** With the creation. Said again by each worker that starts, and changes nothing then. */
+  BEGIN: event('BEGIN', {}),
+  /** By an operator: do not wait for the quarter. */
+  SWEEP_NOW: event('SWEEP_NOW', by),
+} as const;
+export type SweepMessage = EventOf<typeof sweepEvents>;

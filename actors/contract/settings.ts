@@ -66,6 +66,14 @@ export const SettingsSchema = Type.Object({
     default: '.data',
     minLength: 1,
   }),
+  EMBOSS_CATALOGUE_DIR: Type.Optional(
+    Type.String({
+      description:
+        'Folder of the delivery catalogue: `zones.json`, `points.json` and `carriers.json`. Read at the start of the delivery ' +
+        'workers and of the API, which need the same one. Default: the catalogue of the project.',
+      minLength: 1,
+    }),
+  ),
   EMBOSS_WORKER_ID: Type.Optional(
     Type.String({
       description:
@@ -133,7 +141,16 @@ export const SettingsSchema = Type.Object({
       'Changing it makes issued tokens and codes void. Required when NODE_ENV is `production`.',
   ),
   EMBOSS_PARTNER_SECRET: Type.Optional(
-    secret('Key of the signature on partners’ callbacks, at least 16 characters. Default: made from `EMBOSS_SECRET`.'),
+    secret(
+      'What the secrets are made from with which the partners sign their callbacks, at least 16 characters. Default: made ' +
+        'from `EMBOSS_SECRET`.',
+    ),
+  ),
+  EMBOSS_PARTNER_SECRET_BEFORE: Type.Optional(
+    secret(
+      'The `EMBOSS_PARTNER_SECRET` before a change: callbacks signed with it are taken as well. Take it away when every ' +
+        'partner has the new one.',
+    ),
   ),
   EMBOSS_MASTER_KEYS: Type.Optional(
     Type.String({
@@ -208,6 +225,8 @@ export interface Settings {
   readonly redis: 'auto' | 'fetch';
   /** Absolute path. */
   readonly dataDir: string;
+  /** Absolute path. Undefined: the catalogue of the project. */
+  readonly catalogueDir: string | undefined;
   readonly workerId: string | undefined;
   readonly weight: number;
   readonly shards: number;
@@ -224,6 +243,8 @@ export interface Settings {
   readonly faults: string | undefined;
   readonly secret: string;
   readonly partnerSecret: string;
+  /** While the secret is changed. */
+  readonly partnerSecretBefore: string | undefined;
   /** Undefined: the master key of development. */
   readonly masterKeys: string | undefined;
   readonly regions: readonly string[];
@@ -340,6 +361,7 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS).map(withTls),
     redis: raw.EMBOSS_REDIS,
     dataDir: resolve(folder, raw.EMBOSS_DATA_DIR),
+    catalogueDir: raw.EMBOSS_CATALOGUE_DIR === undefined ? undefined : resolve(folder, raw.EMBOSS_CATALOGUE_DIR),
     workerId: raw.EMBOSS_WORKER_ID,
     weight: raw.EMBOSS_WEIGHT,
     shards: raw.EMBOSS_SHARDS,
@@ -355,6 +377,7 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     secret: raw.EMBOSS_SECRET,
     partnerSecret:
       raw.EMBOSS_PARTNER_SECRET ?? createHmac('sha256', raw.EMBOSS_SECRET).update('partner callbacks').digest('hex'),
+    partnerSecretBefore: raw.EMBOSS_PARTNER_SECRET_BEFORE,
     masterKeys: raw.EMBOSS_MASTER_KEYS,
     regions: list(raw.EMBOSS_REGIONS),
     objects: objectsOf(raw),

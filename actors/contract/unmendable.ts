@@ -2,6 +2,7 @@
 
 /** Codes of `OperatingError` that come again at every start, until somebody changes a setting, the server or the code. */
 export const unmendableCodes: ReadonlySet<string> = new Set([
+  'bad-catalogue',
   'bad-setting',
   'config-mismatch',
   'durability-too-weak',

@@ -1,38 +1,126 @@
-// How the delivery context hosts its chart, with a handler for every name it uses.
+// How the delivery context hosts its charts: delivery, slot and run, with a handler for every name they use.
 
-import { type Announcement, type Hosted, message, note, type StateView } from '../../runtime/hosting.ts';
+import {
+  type Announcement,
+  type Hosted,
+  type MessageRegistration,
+  message,
+  note,
+  type Send,
+  type StateView,
+} from '../../runtime/hosting.ts';
 import { actorId } from '../../runtime/ids.ts';
 import type { Event, Json } from '../../runtime/json.ts';
 import type { DeliveryContext, DeliveryInput } from '../../state-machines/delivery/context.ts';
 import { delivery } from '../../state-machines/delivery/delivery.ts';
 import { OTP_TRIES_MAX, type Publication } from '../../state-machines/delivery/delivery-setup.ts';
 import type { DeliveryEvent } from '../../state-machines/delivery/events.ts';
-import { type DeliveryInput as ContractInput, type DeliveryMessage, ORDERING } from '../contract/index.ts';
+import { type RunAnswer, run } from '../../state-machines/delivery/run.ts';
+import { type SlotAnswer, slot } from '../../state-machines/delivery/slot.ts';
+import {
+  type DeliveryInput as ContractInput,
+  DELIVERY,
+  type DeliveryMessage,
+  guardIdOf,
+  ORDERING,
+  type RunMessage,
+  type SlotMessage,
+} from '../contract/index.ts';
 import { type DeliveryDoors, deliveryHandlers } from './handlers.ts';
 
 const VERSION = '1';
 
-/** The chart over its doors; without them, for those who step and replay and reach nobody. */
+/** The charts over their doors; without them, for those who step and replay and reach nobody. */
 export function deliveryCharts(doors?: DeliveryDoors): readonly Hosted[] {
   const { actions, invokes } = deliveryHandlers(doors);
+  const { 'slot.terms': terms, ...ofDelivery } = invokes;
+  const tasks = { openTask: note, closeTask: note };
   return [
     {
       machine: delivery,
       name: 'delivery',
       version: VERSION,
       stamp: true,
-      invokes,
-      actions: { ...actions, tellOrdering, openTask: note },
+      invokes: ofDelivery,
+      actions: { ...actions, ...tasks, tellOrdering, tellGuard, tellSlot, askRun, tellRun },
       announce,
       answer,
+    },
+    {
+      machine: slot,
+      name: 'slot',
+      version: '1',
+      stamp: true,
+      invokes: terms === undefined ? {} : { 'slot.terms': terms },
+      actions: { answerDelivery: answerOfSlot },
+    },
+    {
+      machine: run,
+      name: 'run',
+      version: '1',
+      stamp: true,
+      actions: { ...tasks, answerDelivery: answerOfRun, tellStops },
     },
   ];
 }
 
-const tellOrdering = message((params) => {
-  const event = params as unknown as Publication; // The chart's action is typed with it.
-  return { namespace: ORDERING, actor: actorId(event.orderId), event: event as unknown as Event };
+// --- Messages. Builders are pure; params come from the charts' typed actions ---
+
+const built = <Params>(build: (params: Params) => Send | readonly Send[] | undefined): MessageRegistration =>
+  message((params) => build(params as unknown as Params)); // The chart's action is typed with these very params.
+
+const to = (actor: string, event: DeliveryMessage | SlotMessage | RunMessage, create?: Send['create']): Send => ({
+  namespace: DELIVERY,
+  actor: actorId(actor),
+  event: event as unknown as Event, // A contract message is an event of JSON fields.
+  ...(create === undefined ? {} : { create }),
 });
+
+const published = (actor: string, event: Publication, create?: Send['create']): Send => ({
+  namespace: ORDERING,
+  actor: actorId(actor),
+  event: event as unknown as Event, // As above.
+  ...(create === undefined ? {} : { create }),
+});
+
+const tellOrdering = built<Publication>((event) => published(event.orderId, event));
+
+const tellGuard = built<{ cardId: string; publication: Publication }>(({ cardId, publication }) => {
+  const { orderId } = publication;
+  return published(guardIdOf(orderId), publication, { machine: 'cardGuard', input: { orderId, cardId } });
+});
+
+const tellSlot = built<{ slotId: string; ask: 'TAKE' | 'FREE'; deliveryId: string; turn: number }>(
+  ({ slotId, ask, deliveryId, turn }) =>
+    to(
+      slotId,
+      { type: ask, deliveryId, turn },
+      ask === 'TAKE' ? { machine: 'slot', input: { slotId } } : undefined, // Nobody gives back what nobody took.
+    ),
+);
+
+interface Boarding {
+  readonly runId: string;
+  readonly courierId: string;
+  readonly capacity: number;
+  readonly until: number;
+  readonly deliveryId: string;
+  readonly turn: number;
+}
+const askRun = built<Boarding>(({ deliveryId, turn, ...input }) =>
+  to(input.runId, { type: 'BOARD', deliveryId, turn }, { machine: 'run', input }),
+);
+const tellRun = built<{ runId: string; ask: 'HELD' | 'SEEN' | 'LEAVE'; deliveryId: string }>(
+  ({ runId, ask, deliveryId }) => to(runId, { type: ask, deliveryId }),
+);
+
+const answerOfSlot = built<SlotAnswer>(({ type, deliveryId, turn, slotId, from, to: until }) =>
+  to(deliveryId, type === 'SLOT_TAKEN' ? { type, slotId, turn, from, to: until } : { type, slotId, turn }),
+);
+const answerOfRun = built<RunAnswer>(({ deliveryId, ...event }) => to(deliveryId, event));
+const tellStops = built<{ courierId: string; stops: readonly string[] }>(({ courierId, stops }) =>
+  stops.map((stop) => to(stop, { type: 'COURIER_OFFLINE', courierId })),
+);
 
 /** What couriers and dispatchers watch: where it is, with whom, and in which attempt. */
 function announce(before: StateView | undefined, after: StateView, event: Event): Announcement | undefined {

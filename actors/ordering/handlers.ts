@@ -1,9 +1,10 @@
 // Effect handlers of the ordering context: each invoke of its charts, carried out at a partner's port.
 
-import type { EffectRegistration, LateFollowUp } from '../../runtime/hosting.ts';
+import type { EffectOutcome, EffectRegistration, LateFollowUp } from '../../runtime/hosting.ts';
 import type { EffectInput } from '../contract/index.ts';
 import { performed, unconnected } from '../effects.ts';
 import type { Partners } from '../partners/ports.ts';
+import type { Reconciled } from '../reconcile.ts';
 import { eligibilityOf } from './eligibility.ts';
 import { type PrivacyDoors, privacyHandlers } from './privacy.ts';
 
@@ -12,17 +13,25 @@ export interface OrderingHandlers {
   readonly actions: { readonly [action: string]: EffectRegistration };
 }
 
-/** The handlers over the partners' ports and the vault; without them, none reaches anybody. */
-export function orderingHandlers(partners?: Partners, doors?: PrivacyDoors): OrderingHandlers {
-  const { screening, issuer, bureau, notifications } = partners ?? {};
+export interface OrderingDoors {
+  readonly partners: Partners;
+  /** Compares the orders with their deliveries; see actors/reconcile.ts. */
+  readonly reconcile: (signal: AbortSignal) => Promise<Reconciled>;
+  /** The vault, and the orders by which its duties are judged. */
+  readonly privacy: PrivacyDoors;
+}
+
+/** The handlers over the doors; without doors, none of them reaches anybody. */
+export function orderingHandlers(doors?: OrderingDoors): OrderingHandlers {
+  const { screening, issuer, bureau, billing, notifications } = doors?.partners ?? {};
   return {
     actions: {
       notify: performed('notify', { run: notifications?.notify ?? unconnected }),
-      'kyc.cancel': performed('kyc.cancel', { run: unconnected }),
-      'credit.withdraw': performed('credit.withdraw', { run: unconnected }),
+      'kyc.cancel': performed('kyc.cancel', { run: screening?.cancelKyc ?? unconnected }),
+      'credit.withdraw': performed('credit.withdraw', { run: screening?.withdrawCredit ?? unconnected }),
     },
     invokes: {
-      ...privacyHandlers(doors),
+      ...privacyHandlers(doors?.privacy),
       'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
       'aml.screen': performed('aml.screen', { run: screening?.screenAml ?? unconnected }),
       'eligibility.check': performed('eligibility.check', {
@@ -39,8 +48,12 @@ export function orderingHandlers(partners?: Partners, doors?: PrivacyDoors): Ord
       'card.suspend': performed('card.suspend', { run: issuer?.suspendCard ?? unconnected }),
       'card.resume': performed('card.resume', { run: issuer?.resumeCard ?? unconnected }),
       'card.close': performed('card.close', { run: issuer?.closeCard ?? unconnected }),
-      'fee.charge': performed('fee.charge', { run: unconnected }),
-      'fee.refund': performed('fee.refund', { run: unconnected }),
+      'fee.charge': performed('fee.charge', { run: billing?.charge ?? unconnected, onLate: refundLate }),
+      'fee.refund': performed('fee.refund', { run: billing?.refund ?? unconnected }),
+      'deliveries.compare': performed('deliveries.compare', {
+        run: async ({ signal }) =>
+          doors === undefined ? unconnected() : { kind: 'done', output: { ...(await doors.reconcile(signal)) } },
+      }),
       'bureau.submit': performed('bureau.submit', { run: bureau?.submitJob ?? unconnected }),
       'bureau.withdraw': performed('bureau.withdraw', { run: bureau?.withdrawJob ?? unconnected }),
     },
@@ -51,3 +64,9 @@ function closeLate(output: unknown, { orderId }: EffectInput<'card.create'>): La
   const { cardId } = output as { readonly cardId: string }; // By the contract's output schema, checked at the port.
   return { effect: 'card.close', input: { orderId, cardId, reason: 'cancelled' } };
 }
+
+/** A fee taken for an order that was stopped meanwhile is given back, whatever became of the call. */
+const refundLate = (_: EffectOutcome, input: EffectInput<'fee.charge'>): LateFollowUp => ({
+  effect: 'fee.refund',
+  input: { ...input },
+});

@@ -19,6 +19,7 @@ import type { OrderEvent } from '../../state-machines/ordering/events.ts';
 import { order } from '../../state-machines/ordering/order.ts';
 import type { DeliveryOrder } from '../../state-machines/ordering/order-setup.ts';
 import { stock } from '../../state-machines/ordering/stock.ts';
+import { sweep } from '../../state-machines/ordering/sweep.ts';
 import {
   type ApplicantMessage,
   applicantIdOf,
@@ -36,10 +37,8 @@ import {
   type StockMessage,
   stockIdOf,
 } from '../contract/index.ts';
-import type { Partners } from '../partners/ports.ts';
 import { announceOrder, answerOrder } from './face.ts';
-import { orderingHandlers } from './handlers.ts';
-import type { PrivacyDoors } from './privacy.ts';
+import { type OrderingDoors, orderingHandlers } from './handlers.ts';
 import { privacyChart, retentionChart, tellPrivacy } from './privacy-charts.ts';
 
 const VERSION = '1';
@@ -48,9 +47,9 @@ const PLASTIC_AT_START = 100_000;
 
 const tasks = { openTask: note, closeTask: note };
 
-/** The charts over the partners' ports; without ports, for those who step and replay and reach nobody. */
-export function orderingCharts(partners?: Partners, doors?: PrivacyDoors): readonly Hosted[] {
-  const { actions, invokes } = orderingHandlers(partners, doors);
+/** The charts over their doors; without them, for those who step and replay and reach nobody. */
+export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
+  const { actions, invokes } = orderingHandlers(doors);
   return [
     {
       machine: order,
@@ -86,6 +85,14 @@ export function orderingCharts(partners?: Partners, doors?: PrivacyDoors): reado
       stamp: true,
       invokes: { 'card.close': invokes['card.close'] as EffectRegistration },
       actions: tasks,
+    },
+    {
+      machine: sweep,
+      name: 'sweep',
+      version: VERSION,
+      stamp: true,
+      invokes: { 'deliveries.compare': invokes['deliveries.compare'] as EffectRegistration },
+      actions: { openTask: tasks.openTask },
     },
     privacyChart({ ...invokes, notify: actions.notify as EffectRegistration }),
     retentionChart(invokes),

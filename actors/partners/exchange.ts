@@ -1,30 +1,43 @@
 // One HTTP exchange with a partner, and what its answer means for the effect.
 //
 //   2xx with the expected body                    done
-//   4xx with a problem body                       failed: the partner has decided
+//   4xx with the partner's own error              failed: the partner has decided
 //   408, 425, 429, 409 in progress, 5xx           unknown, with the partner's Retry-After
 //   no answer, a broken or malformed one          unknown, with the reason
 //
 // E1: only a partner's own word makes a call *failed*; silence never does. E2: the effect's key goes along as
 // Idempotency-Key on every try, and the business key in the body. A reason never quotes what was sent or received.
 
-import { type Static, type TSchema, Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EffectOutcome } from '../../runtime/hosting.ts';
 import type { Json, JsonObject } from '../../runtime/json.ts';
 import { DeadlinePassed, withDeadline } from './deadline.ts';
+import { wordIn } from './word-in.ts';
 
 export interface Exchange {
   readonly clock: Clock;
   /** Base URL of the partner. */
   readonly url: string;
+  /** Begins with the partner's name. */
   readonly path: string;
-  readonly body: JsonObject;
+  /** A text is a file. */
+  readonly body: JsonObject | string;
+  readonly errors: Errors;
   /** The effect's key (E2). */
   readonly key: string;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+}
+
+/** What a reading says of an answer in the right form with a word in it that is new to us. */
+export const STRANGE = 'a word that we do not know';
+
+/** How a partner says no: where its answers have the code, and what its codes are in our words. */
+export interface Errors {
+  readonly at: (answer: { readonly [field: string]: unknown }) => unknown;
+  readonly words: { readonly [theirs: string]: string };
 }
 
 /** Turns a checked answer into the effect's output; a text says why the answer cannot be right. */
@@ -33,15 +46,17 @@ export type Reading = (answer: unknown) => { readonly output: Json } | string;
 const ANSWER_BYTES_MAX = 65_536;
 const RETRY_AFTER_MS_MAX = 3_600_000; // A partner's wish for a longer pause is the policy's matter.
 
-const Problem = Compile(
-  Type.Object({ code: Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,80}$' }), detail: Type.Optional(Type.String()) }),
-);
-
-/** A reading that takes what `schema` names from the answer, and nothing else: partners may add fields. */
-export function reading<S extends TSchema>(schema: S, pick: (answer: Static<S>) => Json): Reading {
+/**
+ * A reading that takes what `schema` names from the answer, and nothing else: partners may add fields. `pick` puts it into our
+ * words; undefined says that a word of theirs is not known.
+ */
+export function reading<S extends TSchema>(schema: S, pick: (answer: Static<S>) => Json | undefined): Reading {
   const check = Compile(schema);
   return (answer) => {
-    if (check.Check(answer)) return { output: pick(answer as Static<S>) }; // Just checked against the same schema.
+    if (check.Check(answer)) {
+      const output = pick(answer as Static<S>); // Just checked against the same schema.
+      return output === undefined ? STRANGE : { output };
+    }
     const place = check.Errors(answer)[0];
     return `malformed answer: ${place?.instancePath || '/'} ${place?.keyword ?? ''}`.trim();
   };
@@ -57,7 +72,8 @@ export async function exchange(request: Exchange, read: Reading): Promise<Effect
       request.signal,
       (signal) => post(request, signal),
     );
-    return judge(partner, { status, retryAfter, answer: parsed(text) }, read, request.clock.wall());
+    const answer = typeof request.body === 'string' && status < 400 ? text : parsed(text);
+    return judge(partner, { status, retryAfter, answer }, { read, errors: request.errors, now: request.clock.wall() });
   } catch (error) {
     return { kind: 'unknown', reason: `${partner}: ${reasonOf(error, request.signal)}` };
   }
@@ -67,10 +83,15 @@ async function post(
   request: Exchange,
   signal: AbortSignal,
 ): Promise<{ status: number; retryAfter: string | null; text: string }> {
+  const isFile = typeof request.body === 'string';
   const response = await fetch(new URL(request.path, request.url), {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json', 'idempotency-key': request.key },
-    body: JSON.stringify(request.body),
+    headers: {
+      'content-type': isFile ? 'text/plain' : 'application/json',
+      accept: isFile ? 'text/plain' : 'application/json',
+      'idempotency-key': request.key,
+    },
+    body: isFile ? (request.body as string) : JSON.stringify(request.body),
     redirect: 'manual',
     signal,
   });
@@ -97,18 +118,39 @@ interface Answer {
   readonly answer: unknown;
 }
 
-function judge(partner: string, { status, retryAfter, answer }: Answer, read: Reading, now: number): EffectOutcome {
+interface Judging {
+  readonly read: Reading;
+  readonly errors: Errors;
+  readonly now: number;
+}
+
+function judge(partner: string, { status, retryAfter, answer }: Answer, { read, errors, now }: Judging): EffectOutcome {
   if (status >= 200 && status < 300) {
     const result = read(answer);
     return typeof result === 'string' ? unknown(`${partner}: ${result}`) : { kind: 'done', output: result.output };
   }
-  const problem = Problem.Check(answer) ? answer : undefined;
-  const undecided =
-    status === 408 || status === 425 || status === 429 || (status === 409 && problem?.code === 'in_progress');
+  const code = codeIn(answer, errors);
+  const undecided = status === 408 || status === 425 || status === 429 || (status === 409 && code === 'in_progress');
   if (undecided || status < 400 || status >= 500)
     return unknown(`${partner}: status ${status}`, retryAfterMs(retryAfter, now));
-  if (problem === undefined) return unknown(`${partner}: status ${status} without a problem`);
-  return { kind: 'failed', error: { code: problem.code } };
+  if (code === undefined) return unknown(`${partner}: status ${status} without a reason`);
+  // It said no, in a word that is new to us: a no all the same.
+  return {
+    kind: 'failed',
+    error: { code: wordIn(errors.words, code) ?? wordIn(COMMON, code) ?? 'unknown', detail: code },
+  };
+}
+
+/** What every partner's door may say of a request, in the same words. */
+const COMMON: { readonly [code: string]: string } = {
+  key_reused: 'key_reused',
+  malformed_request: 'malformed_request',
+};
+
+function codeIn(answer: unknown, errors: Errors): string | undefined {
+  if (typeof answer !== 'object' || answer === null) return undefined;
+  const code = errors.at(answer as { readonly [field: string]: unknown }); // An object of unknown fields.
+  return typeof code === 'string' && /^[A-Za-z0-9_.:-]{1,80}$/.test(code) ? code : undefined;
 }
 
 const unknown = (reason: string, retryAfter?: number): EffectOutcome => ({

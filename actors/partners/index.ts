@@ -3,5 +3,14 @@
 export { type HttpPartnersOptions, httpPartners } from './http.ts';
 export { doubledActs, type Ledger, type LedgerEntry, type LedgerQuery, readLedger } from './ledger.ts';
 export { KEYS_KEPT_MS, type PartnerEffect, policies } from './policies.ts';
-export type { BureauPort, CarrierPort, IssuerPort, NotificationsPort, Partners, ScreeningPort, Try } from './ports.ts';
-export { SIGNATURE_HEADER, SIGNATURE_TOLERANCE_MS, type SignatureVerdict, sign, verify } from './signature.ts';
+export type {
+  BillingPort,
+  BureauPort,
+  CarrierPort,
+  IssuerPort,
+  NotificationsPort,
+  Partners,
+  ScreeningPort,
+  Try,
+} from './ports.ts';
+export { SIGNATURE_TOLERANCE_MS, type SignatureVerdict, secretOf, sign, verify } from './signature.ts';

@@ -6,6 +6,7 @@
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
+import { oneOf } from '../contract/schema.ts';
 import { withDeadline } from './deadline.ts';
 
 const count = Type.Integer({ minimum: 0 });
@@ -46,23 +47,38 @@ export const PrintJob = Type.Object({
   jobId: Type.String(),
   orderId: Type.String(),
   batchId: Type.String(),
-  stage: Type.Union(
-    ['submitted', 'acknowledged', 'rejected', 'printing', 'spoiled', 'printed', 'withdrawn'].map((stage) =>
-      Type.Literal(stage),
-    ),
-  ),
+  stage: oneOf('submitted', 'acknowledged', 'rejected', 'printing', 'spoiled', 'printed', 'withdrawn'),
   envelopeId: Type.Optional(Type.String()),
 });
+
+/** A fee of an order. `barred`: given back before it was taken. Amounts in minor units. */
+export const Fee = Type.Object({
+  feeType: Type.String(),
+  amountMinor: Type.String(),
+  currency: Type.String(),
+  state: oneOf('charged', 'refunded', 'barred'),
+});
+export type Fee = Static<typeof Fee>;
 
 /** What exists in the partners' world, by what it exists for. */
 export const LedgerWorld = Type.Object({
   /** Cards by order id. More than one per order is a doubled card. */
-  cards: Type.Record(Type.String(), Type.Array(Type.Object({ cardId: Type.String(), state: Type.String() }))),
+  cards: Type.Record(
+    Type.String(),
+    Type.Array(Type.Object({ cardId: Type.String(), state: Type.String(), plastic: Type.Optional(count) })),
+  ),
   /** Print jobs by order id. Several are right after a spoiled or rejected one; two printed ones are not. */
   printJobs: Type.Record(Type.String(), Type.Array(PrintJob)),
   /** Shipments by delivery id. Two that are not void are a doubled delivery. */
-  shipments: Type.Record(Type.String(), Type.Array(Type.Object({ shipmentId: Type.String(), state: Type.String() }))),
+  shipments: Type.Record(
+    Type.String(),
+    Type.Array(Type.Object({ shipmentId: Type.String(), state: Type.String(), carrier: Type.Optional(Type.String()) })),
+  ),
+  /** Fees by order id: at most one of each type. */
+  fees: Type.Record(Type.String(), Type.Array(Fee)),
   messages: count,
+  /** The same by template. */
+  templates: Type.Record(Type.String(), count),
 });
 export type LedgerWorld = Static<typeof LedgerWorld>;
 

@@ -16,6 +16,7 @@ const publicNames: { readonly [event: string]: string } = {
   REPLACE: 'replace',
   ACTIVATE: 'activate',
   SLOT_CHOSEN: 'choose_slot',
+  DISPUTE: 'dispute_delivery',
 };
 
 const courierNames: { readonly [event: string]: string } = {
@@ -30,6 +31,9 @@ const courierNames: { readonly [event: string]: string } = {
   PHOTO_CAPTURED: 'capture_photo',
   ATTEMPT_FAILED: 'report_failure',
   RECEIVED: 'receive_return',
+  COLLECT: 'collect',
+  REROUTE_ACCEPTED: 'answer_reroute',
+  REROUTE_DECLINED: 'answer_reroute',
 };
 
 const named = (names: { readonly [event: string]: string }, allowed: readonly string[]): readonly string[] =>

@@ -22,6 +22,7 @@ import {
   stopList,
 } from '../../actors/contract/dto.ts';
 import { failureEvent } from '../../actors/contract/index.ts';
+import { metresBetween } from '../../actors/contract/metres.ts';
 import type { ActorView } from '../../runtime/client.ts';
 import { actorOf } from '../auth/access.ts';
 import { principalOf } from '../auth/gate.ts';
@@ -42,10 +43,13 @@ const base = '/courier/v1/stops/:id';
 /** What of the delivery chart's context is used here. */
 interface DeliveryFacts {
   readonly orderId: string;
+  readonly envelopeId: string;
   readonly courierId: string | null;
   readonly attempt: number;
   readonly personRef: string;
   readonly addressRef: string;
+  /** The address that is asked for in place of it. */
+  readonly wish: { readonly addressRef: string } | null;
   readonly slot: { readonly slotId: string; readonly from: number; readonly to: number } | null;
 }
 const factsOf = (view: ActorView): DeliveryFacts => view.context as unknown as DeliveryFacts; // Written by the delivery chart alone.
@@ -53,6 +57,8 @@ const factsOf = (view: ActorView): DeliveryFacts => view.context as unknown as D
 export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
   const say = sayTo(parts);
+  registerHandover(plain, parts);
+  registerPlaces(plain, parts);
 
   app.get('/courier/v1/stops', { config, schema: { response: { 200: stopList } } }, async (request) => {
     const views = await stopsOf(parts, principalOf(request).subject);
@@ -78,6 +84,12 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
       address?.geo === undefined ? {} : { distanceMetres: Math.round(metresBetween(address.geo, request.body)) };
     return say(request, request.params.id, (courierId) => ({ type: 'ARRIVED', courierId, ...distance }));
   });
+}
+
+/** The proofs, as they are given at the door or the counter. */
+function registerHandover(plain: FastifyInstance, parts: Parts): void {
+  const app = plain.withTypeProvider<Typed>();
+  const say = sayTo(parts);
 
   app.post(`${base}/handover`, { config, schema: { params: path, body: nothing, response } }, (request) =>
     say(request, request.params.id, (courierId) => ({ type: 'START_HANDOVER', courierId })),
@@ -99,6 +111,39 @@ export function registerCourier(plain: FastifyInstance, parts: Parts): void {
   );
   app.post(`${base}/handover/photo`, { config, schema: { params: path, body: nothing, response } }, (request) =>
     say(request, request.params.id, (courierId) => ({ type: 'PHOTO_CAPTURED', courierId })),
+  );
+}
+
+/** What is not the door: a counter, a corner, a failure, the way back. */
+function registerPlaces(plain: FastifyInstance, parts: Parts): void {
+  const app = plain.withTypeProvider<Typed>();
+  const say = sayTo(parts);
+
+  /** At a pickup point: whoever scans the envelope's barcode at the counter is its clerk, and asks for the proofs. D-28. */
+  app.post(
+    `${base}/collections`,
+    { config, schema: { params: path, body: barcodeScan, response } },
+    async (request) => {
+      idempotencyKey(request);
+      const view = await parts.delivery.read(actorOf(request.params.id, 'dlv'));
+      const { barcode } = request.body;
+      // Nobody learns of a delivery but who holds its envelope.
+      if (view === undefined || factsOf(view).envelopeId !== barcode) throw notFound();
+      const answer = await command(request, {
+        client: parts.delivery,
+        actor: view.actor,
+        event: { type: 'COLLECT', courierId: principalOf(request).subject, barcode },
+        actionsOf: courierActions,
+      });
+      return shownAnswer(view, answer);
+    },
+  );
+  /** Another address around the corner, asked for on the last mile: the courier goes there, or does not. D-33. */
+  app.post(`${base}/reroute`, { config, schema: { params: path, body: rerouteAnswer, response } }, (request) =>
+    say(request, request.params.id, (courierId) => ({
+      type: request.body.accepted ? 'REROUTE_ACCEPTED' : 'REROUTE_DECLINED',
+      courierId,
+    })),
   );
 
   app.post(`${base}/failures`, { config, schema: { params: path, body: failureReport, response } }, (request) =>
@@ -125,6 +170,8 @@ const returnReceipt = Type.Object(
   },
   { additionalProperties: false },
 );
+
+const rerouteAnswer = Type.Object({ accepted: Type.Boolean() }, { additionalProperties: false });
 
 /** Sends a courier's event to the delivery he was booked for. */
 function sayTo(parts: Parts) {
@@ -165,7 +212,7 @@ async function checkCode(request: FastifyRequest, id: string, given: string, par
   if (states.includes('transport.handover.otp.verified') || states.includes('transport.delivered'))
     return shownAnswer(view, answer);
   const { version } = answer;
-  if (states.includes('transport.handover.otp.sent'))
+  if (states.some((state) => /^transport\.handover\.otp\.(sent|unsent)$/.test(state)))
     throw new ApiProblem('otp-invalid', { version, ...triesLeftOf(answer) });
   throw new ApiProblem('otp-locked', { version, triesLeft: 0 });
 }
@@ -185,7 +232,7 @@ function idEvent({ match, reason }: { readonly match: boolean; readonly reason?:
 // --- Stops ---
 
 /** Leaf states in which a courier has something to do. */
-const WORK = /^transport\.(assigning\.assigned|pickup|lastMile|handover|returning)/;
+const WORK = /^transport\.(assigning\.assigned|pickup\.|pickupPoint\.collecting|lastMile|handover|returning)/;
 
 /** A courier's deliveries, by the state index: bounded, and one read per delivery that is anybody's stop. */
 async function stopsOf({ delivery }: Parts, courierId: string): Promise<readonly ActorView[]> {
@@ -203,10 +250,12 @@ async function ownStop(request: FastifyRequest, parts: Parts, id: string): Promi
 }
 
 async function shownStop(view: ActorView, parts: Parts): Promise<Stop> {
-  const { orderId, attempt, addressRef, personRef, slot } = factsOf(view);
-  const [person, address] = await Promise.all([
+  const { orderId, attempt, addressRef, personRef, slot, wish } = factsOf(view);
+  const isAsked = wish !== null && wish !== undefined && view.states.includes('route.askingCourier');
+  const [person, address, proposed] = await Promise.all([
     parts.people.readPerson(personRef),
     parts.people.readAddress(addressRef),
+    isAsked ? parts.people.readAddress(wish.addressRef) : undefined,
   ]);
   const name = person?.recipient?.name ?? [person?.givenName, person?.familyName].filter(Boolean).join(' ');
   return {
@@ -217,6 +266,7 @@ async function shownStop(view: ActorView, parts: Parts): Promise<Stop> {
     attempt,
     ...(name === '' ? {} : { recipient: { name } }),
     ...(address === undefined ? {} : { address: address as NonNullable<Stop['address']> }),
+    ...(proposed === undefined ? {} : { proposedAddress: proposed as NonNullable<Stop['address']> }),
     ...(slot === null
       ? {}
       : {
@@ -259,7 +309,10 @@ const nextActions: readonly (readonly [state: RegExp, actions: readonly string[]
   [/^transport\.lastMile\.outForDelivery/, ['arrive', 'report_failure']],
   [/^transport\.lastMile\.arrived/, ['start_handover', 'report_failure']],
   [/^transport\.handover\.idCheck\.pending/, ['check_id', 'report_failure']],
-  [/^transport\.handover\.otp\.sent/, ['check_code', 'resend_code', 'report_failure']],
+  [/^transport\.pickupPoint\.collecting/, ['start_handover']],
+  [/^transport\.handover\.otp\.(sent|unsent)/, ['check_code', 'resend_code', 'report_failure']],
+  [/^transport\.handover\.otp\.expired/, ['resend_code', 'report_failure']],
+  [/^route\.askingCourier/, ['answer_reroute']],
   [/^transport\.handover\.signature\.pending/, ['capture_signature', 'report_failure']],
   [/^transport\.handover\.photo\.pending/, ['capture_photo', 'report_failure']],
   [/^transport\.returning/, ['receive_return']],
@@ -269,17 +322,3 @@ const nextActions: readonly (readonly [state: RegExp, actions: readonly string[]
 const actionsIn = (states: readonly string[]): string[] => [
   ...new Set(nextActions.flatMap(([pattern, actions]) => (states.some((state) => pattern.test(state)) ? actions : []))),
 ];
-
-const EARTH_METRES = 6_371_000;
-
-/** Great-circle distance (haversine). */
-export function metresBetween(
-  a: { readonly lat: number; readonly lon: number },
-  b: { readonly lat: number; readonly lon: number },
-): number {
-  const rad = (degrees: number): number => (degrees * Math.PI) / 180;
-  const half =
-    Math.sin(rad(b.lat - a.lat) / 2) ** 2 +
-    Math.cos(rad(a.lat)) * Math.cos(rad(b.lat)) * Math.sin(rad(b.lon - a.lon) / 2) ** 2;
-  return 2 * EARTH_METRES * Math.asin(Math.min(1, Math.sqrt(half)));
-}

@@ -154,11 +154,16 @@ function commandEvent(id: string, { type, reason, data }: OperatorCommand, by: s
   return isReason ? event : { ...event, note: reason };
 }
 
-/** Proofs of a handover and verdicts of reviewers are given where they arise: no command replaces them. */
+/** Proofs of a handover, places in slots and runs, and verdicts of reviewers are given where they arise: no command replaces them. */
 const reservedTypes = new Set([
   'OTP_CHECKED',
   'ID_SCANNED',
   'SIGNATURE_CAPTURED',
+  'COLLECT',
+  'SLOT_TAKEN',
+  'SLOT_FULL',
+  'BOARDED',
+  'RUN_FULL',
   'REVIEW_APPROVED',
   'REVIEW_REJECTED',
   'KEY_GRANTED',

@@ -1,21 +1,28 @@
-// Callbacks of the partners. Each is signed, carries an id of its own, and is told in the end that it is settled.
+// Callbacks of the partners. Each is signed with its partner's secret, has an id, and is told in the end that it is settled.
 //
-// The partner's event id is the message id: a callback that comes twice is one message (M1). 200 means that nothing more is to
-// be sent; 404 that there is no such order; 409 that the order is not there yet, or past it; 503 that it must come again.
+// What they say is put into our words by actors/partners/callbacks. The partner's id is the message id: a callback that comes
+// twice is one message (M1). 200 means that nothing more is to be sent; 404 that there is no such order; 409 that the order is not
+// there yet, or past it; 400 that the form is wrong or a file broken; 503 that it must come again.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import {
-  type BureauStatus,
-  bureauStatus,
+  applicantWebhook,
+  bureauFile,
   type CarrierEvent,
   callbackAnswer,
-  carrierEvent,
-  type ScreeningResult,
-  screeningResult,
-} from '../../actors/contract/dto.ts';
-import { bureauReasons, knownWord, screeningReasons } from '../../actors/contract/index.ts';
-import { verify } from '../../actors/partners/signature.ts';
+  carrierEventOf,
+  hubScan,
+} from '../../actors/contract/callbacks.ts';
+import { carriers } from '../../actors/contract/index.ts';
+import {
+  readFile,
+  type Told as Telling,
+  toldByBureau,
+  toldByCarrier,
+  toldByHub,
+  toldByKyc,
+} from '../../actors/partners/callbacks/index.ts';
+import { secretOf, verify } from '../../actors/partners/signature.ts';
 import type { AskOutcome, Client } from '../../runtime/client.ts';
 import { actorOf } from '../auth/access.ts';
 import { traceOf } from '../commands.ts';
@@ -25,69 +32,103 @@ import { limits } from '../limits.ts';
 import type { ActorId, Answer, Event, Parts } from '../parts.ts';
 
 export function registerPartners(plain: FastifyInstance, parts: Parts): void {
+  takeFiles(plain);
   const app = plain.withTypeProvider<Typed>();
-  const { ordering, delivery } = parts;
-  app.addHook('preValidation', async (request) => checkSignature(request, parts));
-
-  const open = { config: { allow: 'open' } } as const; // No token: the signature is the proof, checked above.
   const response = { 200: callbackAnswer };
+  const tell = (request: FastifyRequest, telling: Telling): Promise<Told> => toldOne(request, parts, telling);
+  /** No token: the signature is the proof. It is checked before the body is looked at, with the secrets of this partner. */
+  const from = (partner: string) => {
+    const secrets = secretsOf(parts, partner);
+    return {
+      config: { allow: 'open' } as const,
+      preValidation: async (request: FastifyRequest) => checkSignature(request, secrets, parts.ticker.now()),
+    };
+  };
 
-  app.post('/partner/screening/v1/results', { ...open, schema: { body: screeningResult, response } }, (request) =>
-    told(request, ordering, {
-      id: request.body.eventId,
-      from: 'partner:kyc',
-      actor: actorOf(request.body.orderId, 'ord'),
-      event: screeningEvent(request.body),
-    }),
+  app.post('/partner/kyc/v1/webhooks', { ...from('kyc'), schema: { body: applicantWebhook, response } }, (request) =>
+    tell(request, toldByKyc(request.body, idOf(request))),
   );
 
-  const job = Type.Object({ orderId: Type.String({ maxLength: 100 }) });
-  app.post(
-    '/partner/bureau/v1/jobs/:orderId/status',
-    { ...open, schema: { params: job, body: bureauStatus, response } },
-    (request) =>
-      told(request, ordering, {
-        id: request.body.eventId,
-        from: 'partner:bureau',
-        actor: actorOf(request.params.orderId, 'ord'),
-        event: bureauEvent(request.body),
-      }),
+  app.post('/partner/hub/v1/scans', { ...from('hub'), schema: { body: hubScan, response } }, (request) =>
+    tell(request, toldByHub(request.body, idOf(request))),
   );
 
-  app.post('/partner/carrier/v1/tracking-events', { ...open, schema: { body: carrierEvent, response } }, (request) =>
-    told(request, delivery, {
-      id: request.body.eventId,
-      from: 'partner:carrier',
-      actor: actorOf(request.body.deliveryId, 'dlv'),
-      event: trackingEvent(request.body),
-    }),
-  );
+  app.post('/partner/bureau/v1/files', { ...from('bureau'), schema: { body: bureauFile, response } }, (request) => {
+    const told = toldByBureau(request.body, idOf(request));
+    if (told === 'broken') throw invalid('/trailer', 'checksum');
+    return toldAll(told.map((telling) => () => tell(request, telling)));
+  });
+
+  for (const carrier of carriers) {
+    const path = `/partner/carrier/v1/${carrier.code}/tracking-events`;
+    app.post(path, { ...from(carrier.code), schema: { body: carrierEventOf(carrier), response } }, (request) =>
+      tell(request, toldByCarrier(carrier, request.body as CarrierEvent)),
+    );
+  }
 }
 
-function checkSignature(request: FastifyRequest, parts: Parts): void {
-  if (request.method !== 'POST') return;
-  const header = request.headers['emboss-signature'];
-  const received = { header: typeof header === 'string' ? header : undefined, body: request.rawBody ?? '' };
-  const verdict = verify(parts.callbackSecret, received, parts.ticker.now());
+/** Files come as text and are taken apart here; whether the trailer is right is judged after the signature. */
+function takeFiles(app: FastifyInstance): void {
+  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (request, text, done) => {
+    request.rawBody = String(text);
+    const file = readFile(request.rawBody);
+    if (typeof file === 'string') return done(invalid('/', 'file'));
+    done(null, file);
+  });
+}
+
+const secretsOf = ({ callbackSecret, callbackSecretBefore }: Parts, partner: string): readonly string[] =>
+  [callbackSecret, callbackSecretBefore].flatMap((shared) => (shared === undefined ? [] : [secretOf(shared, partner)]));
+
+function checkSignature(request: FastifyRequest, secrets: readonly string[], now: number): void {
+  const verdict = verify(secrets, { headers: request.headers, body: request.rawBody ?? '' }, now);
   if (verdict.kind === 'valid') return;
   request.log.warn({ reason: verdict.reason }, 'callback signature refused');
   throw new ApiProblem('unauthenticated');
 }
 
+const idOf = ({ headers }: FastifyRequest): string => String(headers['webhook-id']); // Checked with the signature.
+
 interface Callback {
   readonly id: string;
   readonly from: string;
   readonly actor: ActorId;
-  readonly event: Event | undefined;
+  readonly event: Event;
 }
 
 type Refused = Extract<Answer, { kind: 'refused' }>;
 type Told = { readonly result: 'accepted' | 'duplicate' | 'ignored' };
 
+async function toldOne(
+  request: FastifyRequest,
+  parts: Parts,
+  { partner, id, strange, ...telling }: Telling,
+): Promise<Told> {
+  if (strange !== undefined) request.log.warn({ partner, word: strange }, 'a word of a partner that we do not know');
+  if (telling.event === undefined) return { result: 'ignored' }; // Asking again would not change that.
+  const event = telling.event as unknown as Event; // A contract message is an event of JSON fields.
+  const actor = actorOf(telling.actor, telling.context === 'ordering' ? 'ord' : 'dlv');
+  return told(request, parts[telling.context], { id: `${partner}.${id}`, from: `partner:${partner}`, actor, event });
+}
+
+/** A file's records, one after another. Those that have to come again do so with the whole file: the others are duplicates then. */
+async function toldAll(tellings: readonly (() => Promise<Told>)[]): Promise<Told & { readonly records?: number }> {
+  const results = new Set<Told['result']>();
+  let again: unknown;
+  for (const one of tellings) {
+    try {
+      results.add((await one()).result);
+    } catch (error) {
+      again ??= error;
+    }
+  }
+  if (again !== undefined) throw again;
+  const result = (['accepted', 'duplicate'] as const).find((word) => results.has(word)) ?? 'ignored';
+  return tellings.length === 0 ? { result } : { result, records: tellings.length };
+}
+
 async function told(request: FastifyRequest, client: Client, callback: Callback): Promise<Told> {
   const { actor, event, from, id } = callback;
-  if (event === undefined) return { result: 'ignored' }; // A word that means nothing to us; asking again would not change that.
-
   const say = (messageId: string): Promise<AskOutcome> =>
     client.ask({ actor, event, messageId, from, ...traceOf(request) }, { timeoutMs: limits.callbackAnswerMs });
   const outcome = await say(`p.${id}`);
@@ -107,7 +148,7 @@ async function told(request: FastifyRequest, client: Client, callback: Callback)
     case 'unknown': // Perhaps it lies there, perhaps not: it has to come again, under the same id.
       throw new ApiProblem('overloaded', { retryAfterMs: limits.retryAfterRunningMs });
     case 'key-reused':
-      throw new ApiProblem('idempotency-key-reused', { errors: [{ pointer: '/eventId', code: 'reused' }] });
+      throw new ApiProblem('idempotency-key-reused', { errors: [{ pointer: '/webhook-id', code: 'reused' }] });
     case 'rejected':
       throw new ApiProblem('overloaded', { retryAfterMs: Math.max(outcome.retryAfterMs, limits.retryAfterRunningMs) });
   }
@@ -135,76 +176,4 @@ async function toldAgain(
     if (outcome.kind === 'answered' && outcome.answer.kind !== 'refused') return { result: 'accepted' };
   }
   throw new ApiProblem('transition-not-allowed', { retryAfterMs: limits.retryAfterRunningMs });
-}
-
-function screeningEvent({ outcome, attempt, reason, risk }: ScreeningResult): Event {
-  const tried = attempt === undefined ? {} : { attempt };
-  switch (outcome) {
-    case 'in_review':
-      return { type: 'KYC_IN_REVIEW', ...tried };
-    case 'approved':
-      return {
-        type: 'KYC_APPROVED',
-        ...tried,
-        ...(risk === undefined ? {} : { risk }),
-        ...(reason === 'name_mismatch' ? { nameMatch: false } : {}),
-      };
-    case 'rejected':
-      return { type: 'KYC_REJECTED', ...tried, reason: knownWord(screeningReasons, reason ?? 'rejected') };
-    case 'resubmission_requested':
-      return { type: 'KYC_RESUBMIT', ...tried, reason: knownWord(screeningReasons, reason ?? 'documents') };
-    case 'expired':
-      return { type: 'KYC_EXPIRED', ...tried };
-  }
-}
-
-function bureauEvent({ jobId, status, envelopeId, reason, fixable }: BureauStatus): Event {
-  switch (status) {
-    case 'acknowledged':
-      return { type: 'BUREAU_ACK', jobId };
-    case 'rejected':
-      return {
-        type: 'BUREAU_REJECTED',
-        jobId,
-        reason: knownWord(bureauReasons, reason ?? 'rejected'),
-        fixable: fixable ?? true,
-      };
-    case 'printing':
-      return { type: 'PRINT_STARTED', jobId };
-    case 'spoiled':
-      return { type: 'PRINT_SPOILED', jobId, reason: knownWord(bureauReasons, reason ?? 'spoiled') };
-    case 'printed':
-      if (envelopeId === undefined) throw invalid('/envelopeId', 'required');
-      return { type: 'PRINTED', jobId, envelopeId };
-  }
-}
-
-const plainCodes: { readonly [code: string]: string } = {
-  courier_arrived: 'COURIER_ARRIVED',
-  lost_reported: 'LOST_REPORTED',
-  found: 'FOUND',
-  lost_confirmed: 'LOST_CONFIRMED',
-  stolen_reported: 'STOLEN_REPORTED',
-  damaged: 'DAMAGED',
-};
-
-function trackingEvent({ code, data = {} }: CarrierEvent): Event | undefined {
-  const seq = typeof data.seq === 'number' ? { seq: data.seq } : {};
-  switch (code) {
-    case 'envelope_ready':
-      return { type: 'ENVELOPE_READY', envelopeId: word(data.envelopeId, '/data/envelopeId') };
-    case 'courier_found':
-      return { type: 'COURIER_FOUND', courierId: word(data.courierId, '/data/courierId'), ...seq };
-    case 'courier_not_found':
-      return { type: 'COURIER_NOT_FOUND', ...seq };
-    default: {
-      const type = plainCodes[code];
-      return type === undefined ? undefined : { type };
-    }
-  }
-}
-
-function word(value: unknown, pointer: string): string {
-  if (typeof value === 'string' && /^[A-Za-z0-9_.:-]{1,80}$/.test(value)) return value;
-  throw invalid(pointer, value === undefined ? 'required' : 'pattern');
 }

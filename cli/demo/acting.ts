@@ -93,6 +93,8 @@ async function courierActs(stage: Stage, role: Role, move: CourierMove, key: str
   switch (move.act) {
     case 'scan':
       return say('scans', { barcode: move.delivery.context.envelopeId });
+    case 'collect':
+      return say('collections', { barcode: move.delivery.context.envelopeId });
     case 'depart':
       return say('departures', {});
     case 'arrive':

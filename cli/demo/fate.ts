@@ -72,7 +72,8 @@ function doorsOf(drawn: number): readonly AtTheDoor[] {
 /** How often the partners of the demo say something else than yes: for PUT /control/faults. */
 export const partnerOutcomes = {
   kycRejectRate: 0.03,
-  kycReviewRate: 0.05,
+  kycReviewRate: 0.03,
+  kycNameMismatchRate: 0.03,
   kycResubmitRate: 0.04,
   amlHitRate: 0.015,
   amlPotentialRate: 0.03,

@@ -39,6 +39,7 @@ export interface Scene {
 export type StaffMember = 'operator' | 'second_operator' | 'reviewer' | 'second_reviewer';
 export type CourierAct =
   | 'scan'
+  | 'collect'
   | 'depart'
   | 'arrive'
   | 'start'
@@ -148,8 +149,7 @@ function customerMove(scene: Scene): Move | undefined {
   if (has(order, 'fulfilment.screening.address.outOfZone')) return { kind: 'cancel', name: 'cancel_out_of_zone' };
   if (has(order, 'fulfilment.delivery.exception.onHold'))
     return command(order.actor, 'CHANGE_METHOD', 'operator', { method: 'courier' });
-  const mayChoose =
-    delivery !== undefined && (has(delivery, 'appointment.proposed') || has(delivery, 'appointment.rescheduling'));
+  const mayChoose = delivery !== undefined && isChoosing(delivery);
   if (mayChoose && order.context.delivery.deliveryId === delivery.actor && has(order, 'fulfilment.delivery'))
     return {
       kind: 'choose_slot',
@@ -158,6 +158,11 @@ function customerMove(scene: Scene): Move | undefined {
     };
   return undefined;
 }
+
+/** Nothing is chosen while a slot has yet to answer. */
+const isChoosing = (delivery: DeliverySight): boolean =>
+  (has(delivery, 'appointment.proposed') || has(delivery, 'appointment.rescheduling')) &&
+  !delivery.states.some((state) => state.endsWith('.reserving'));
 
 function activation(scene: Scene): Move {
   const { order, fate } = scene;
@@ -227,10 +232,23 @@ function decideReturn({ order, fate }: Scene): Move {
 
 // --- The courier and the dispatcher ---
 
+/** Where a dispatcher has it tried again. */
+const retried = ['transport.assigning.notFound', 'transport.awaitingEnvelope.untold'];
+/** Whoever stands at the counter of a pickup point. */
+const CLERK = 'usr_clerk1';
+
+/** No carrier takes it: asked again a few times, then the customer has to choose another way. */
+const unbooked = (scene: Scene, actor: string): Move =>
+  command(actor, count(scene, `RETRY ${actor}`) < DESK_TRIES_MAX ? 'RETRY' : 'RECALL', 'operator');
+
 function deliveryMove(scene: Scene, delivery: DeliverySight): Move | undefined {
   const { actor, context } = delivery;
   const door = scene.fate.doors[doorNumber(scene, delivery)] ?? 'handed_over';
-  if (has(delivery, 'transport.assigning.notFound')) return command(actor, 'RETRY', 'operator');
+  if (retried.some((state) => has(delivery, state))) return command(actor, 'RETRY', 'operator');
+  if (has(delivery, 'transport.moving.notBooked')) return unbooked(scene, actor);
+  if (has(delivery, 'transport.pickupPoint.ready')) return courier('collect', delivery, CLERK);
+  // Nobody in the demo changes an address, or decides about a refusal at the door: the envelope goes back.
+  if (has(delivery, 'transport.attemptFailed')) return command(actor, 'RECALL', 'operator');
   if (has(delivery, 'transport.investigating'))
     return command(actor, door === 'envelope_found_again' ? 'FOUND' : 'LOST_CONFIRMED', 'operator');
   if (has(delivery, 'transport.returning')) return receipt(delivery);
@@ -269,6 +287,7 @@ function courierMove(scene: Scene, delivery: DeliverySight, courierId: string, d
   const act = (what: CourierAct, reason?: string): Move => courier(what, delivery, courierId, reason);
   if (has(delivery, 'transport.pickup.courierArrived')) return act('scan');
   if (has(delivery, 'transport.pickup.scanned')) return act('depart');
+  if (has(delivery, 'transport.pickupPoint.collecting')) return act('start');
   if (has(delivery, 'transport.lastMile.outForDelivery'))
     return door === 'envelope_lost' || door === 'envelope_found_again'
       ? command(delivery.actor, 'LOST_REPORTED', 'operator')

@@ -22,7 +22,15 @@ type FromOrdering =
 
 type FromRecipient =
   | E<'SLOT_CHOSEN', { by: string; slotId: string; from: number; to: number }>
-  | E<'RESCHEDULE', { by: string; role: 'customer' | 'courier' | 'operator' }>;
+  | E<'RESCHEDULE', { by: string; role: 'customer' | 'courier' | 'operator' }>
+  | E<'DISPUTE', { by: string; kind: 'not_me' }>;
+
+/** By the slot and the run that were asked for a place. */
+type FromPeers =
+  | E<'SLOT_TAKEN', { slotId: string; turn: number; from: number; to: number }>
+  | E<'SLOT_FULL', { slotId: string; turn: number }>
+  | E<'BOARDED' | 'RUN_FULL', { runId: string; turn: number }>
+  | E<'COURIER_OFFLINE', { courierId: string }>;
 
 /** Where a carrier says the shipment is, in our words. */
 export type TrackingStatus =
@@ -63,6 +71,7 @@ type FromCourier =
   | E<'ID_MISMATCH', { courierId: string; reason: string }>
   | E<'OTP_CHECKED', { courierId: string; ok: boolean; attempt: number }>
   | E<'ATTEMPT_FAILED', { courierId: string; reason: AttemptReason }>
+  | E<'COLLECT', { courierId: string; barcode: string }>
   | E<
       | 'OUT_FOR_DELIVERY'
       | 'START_HANDOVER'
@@ -73,29 +82,36 @@ type FromCourier =
       | 'SIGNATURE_REFUSED'
       | 'PHOTO_CAPTURED'
       | 'REFUSED'
-      | 'NO_SHOW',
+      | 'NO_SHOW'
+      | 'REROUTE_ACCEPTED'
+      | 'REROUTE_DECLINED',
       { courierId: string }
     >;
 
 type FromStaff =
   | E<'RECEIVED', { by: string; barcode: string; seal: 'intact' | 'broken' }>
-  | E<'RETRY' | 'RECALL', { by: string }>
+  | E<'RETRY' | 'RECALL' | 'CLAIM_SETTLED', { by: string }>
   | E<'DESTROYED', { by: string; witness: string }>;
 
-/** Between the regions. */
-type Raised = E<
-  | 'SLOTS_PROPOSED'
-  | 'SLOT_RELEASED'
-  | 'SLOT_MISSED'
-  | 'ABANDONED'
-  | 'APPOINTMENT_OVER'
-  | 'HANDED_OVER'
-  | 'TO_HUB'
-  | 'TO_COURIER'
-  | 'TO_CUSTOMER'
-  | 'TO_VAULT'
-  | 'OUT_OF_SIGHT'
-  | 'TRANSPORT_ENDED'
->;
+/** Between the regions. `kept`: the appointment still fits the address that stands now. */
+type Raised =
+  | E<'REROUTED', { kept: boolean }>
+  | E<
+      | 'SLOTS_PROPOSED'
+      | 'SLOT_RELEASED'
+      | 'SLOT_MISSED'
+      | 'TRY_OVER'
+      | 'ABANDONED'
+      | 'APPOINTMENT_OVER'
+      | 'HANDED_OVER'
+      | 'TO_HUB'
+      | 'TO_COURIER'
+      | 'TO_CARRIER'
+      | 'TO_POINT'
+      | 'TO_CUSTOMER'
+      | 'TO_VAULT'
+      | 'OUT_OF_SIGHT'
+      | 'TRANSPORT_ENDED'
+    >;
 
-export type DeliveryEvent = FromOrdering | FromRecipient | FromCarrier | FromCourier | FromStaff | Raised;
+export type DeliveryEvent = FromOrdering | FromRecipient | FromPeers | FromCarrier | FromCourier | FromStaff | Raised;

@@ -1,66 +1,65 @@
 // Region `transport`: where the envelope is on its way, and how the way ends.
 //
-// Before a courier has scanned it, a recall cancels; after that it has to come back (DL2). Whatever is said at the door
-// comes from the courier of this booking; callbacks of an older booking are refused.
+// Before somebody has taken it at the hub, a recall cancels; after that it has to come back (DL2). The ways themselves are in
+// courier.ts (by courier) and carried.ts (by a carrier), what goes wrong in failing.ts.
 
-import {
-  delivering,
-  failed,
-  goBack,
-  METHODS_SERVED,
-  mayTryAgain,
-  notice,
-  raise,
-  task,
-  tell,
-  unbook,
-} from './delivery-setup.ts';
+import { and } from 'xstate';
+import { moving, pickupPoint } from './carried.ts';
+import { assigning, lastMile, pickup } from './courier.ts';
+import { delivering, METHODS_SERVED } from './delivery-setup.ts';
+import { attemptFailed, investigating, returning } from './failing.ts';
 import { proofs } from './handover.ts';
+import {
+  acceptedAgain,
+  done,
+  failures,
+  goBack,
+  guardCard,
+  leaveRun,
+  mishaps,
+  opened,
+  raise,
+  recallable,
+  rejected,
+  tell,
+  unseen,
+} from './phrases.ts';
 
-const T = '#delivery.transport';
-
-/** Nobody has the envelope but us: over at once. A repeat of the command gets the answer again (O-28). */
-const recallable = {
-  'delivery.create': { description: 'D-01', actions: [...tell('DeliveryAccepted')] },
-  'delivery.cancel': { description: 'D-29', target: `${T}.cancelled`, actions: unbook },
-  RECALL: { description: 'D-29', target: `${T}.cancelled`, actions: unbook },
-} as const;
-/** A courier has it: it comes back first. */
-const returnable = {
-  'delivery.cancel': { description: 'D-30', target: `${T}.returning`, actions: goBack('recalled') },
-  RECALL: { description: 'D-30', target: `${T}.returning`, actions: goBack('operator') },
-} as const;
-
-/** What can befall an envelope that has left the bureau. */
-const mishaps = {
-  LOST_REPORTED: { description: 'D-34', target: `${T}.investigating` },
-  STOLEN_REPORTED: { description: 'D-37', target: `${T}.stolen` },
-  DAMAGED: { description: 'D-38', target: `${T}.returning`, actions: [...tell('DeliveryDamaged'), goBack('damaged')] },
-} as const;
-
-/** The same while it is still at the hub, and somebody may be on his way there for it. */
-const mishapsAtHub = {
-  LOST_REPORTED: { ...mishaps.LOST_REPORTED, actions: unbook },
-  STOLEN_REPORTED: { ...mishaps.STOLEN_REPORTED, actions: unbook },
-  DAMAGED: { ...mishaps.DAMAGED, actions: [unbook, ...mishaps.DAMAGED.actions] },
-} as const;
-
-/** What a courier may say when a try comes to nothing. */
-const failures = {
-  NO_SHOW: { description: 'D-22', guard: 'isCourier', ...failed('no_show') },
-  REFUSED: { description: 'D-21', guard: 'isCourier', ...failed('refused') },
-  ATTEMPT_FAILED: [
-    {
-      description: 'D-38',
-      guard: 'isDamage',
-      target: `${T}.returning`,
-      actions: [...tell('DeliveryDamaged'), goBack('damaged')],
+/** May the zone be served by the method? Asked of the catalogue; nobody knows is no as well. */
+const checking = delivering.createStateConfig({
+  invoke: {
+    id: 'zone.check',
+    src: 'zone.check',
+    input: ({ context: { deliveryId, method, addressRef, country, pickupPointId } }) => ({
+      ...{ deliveryId, method, addressRef, country },
+      ...(pickupPointId === undefined ? {} : { pickupPointId }),
+    }),
+    onDone: [
+      {
+        description: 'D-01',
+        guard: { type: 'isAllowed', params: ({ event }) => event.output },
+        target: 'accepted',
+        actions: { type: 'noteZone', params: ({ event }) => event.output },
+      },
+      {
+        description: 'D-02',
+        guard: { type: 'isKnownZone', params: ({ event }) => event.output },
+        target: 'refused',
+        actions: rejected('out_of_zone'),
+      },
+      { description: 'D-02', target: 'refused', actions: rejected('zone_unknown') },
+    ],
+    onError: {
+      description: 'D-02',
+      target: 'refused',
+      actions: [...tell('DeliveryRejected', () => ({ reason: 'zone_unknown', alternatives: [] }))],
     },
-    { guard: 'isCourier', target: `${T}.attemptFailed`, actions: 'noteFailure' },
-  ],
-} as const;
+  },
+  on: { ...recallable, 'delivery.create': { description: 'D-01' } },
+});
 
 const awaitingEnvelope = delivering.createStateConfig({
+  initial: 'expected',
   invoke: {
     id: 'carrier.preadvise',
     src: 'carrier.preadvise',
@@ -71,125 +70,32 @@ const awaitingEnvelope = delivering.createStateConfig({
       method,
       country,
     }),
-    onError: { actions: task('hub_not_told') },
+    onError: { description: 'D-03', target: '.untold' },
+  },
+  states: {
+    expected: { after: { envelopeOverdue: { description: 'D-03', target: 'overdue' } } },
+    /** The hub could not be told. It may scan the envelope all the same. */
+    untold: {
+      entry: opened('hub_not_told'),
+      exit: done('hub_not_told'),
+      after: { envelopeOverdue: { description: 'D-03', target: 'overdue' } },
+    },
+    overdue: { entry: opened('envelope_overdue'), exit: done('envelope_overdue') },
   },
   on: {
+    ...acceptedAgain,
     ...recallable,
-    ENVELOPE_READY: {
-      description: 'D-03',
-      guard: 'isEnvelope',
-      target: 'assigning',
-      actions: raise({ type: 'TO_HUB' }),
-    },
-    RETRY: { target: 'awaitingEnvelope', reenter: true },
+    RETRY: { description: 'D-03', target: 'awaitingEnvelope', reenter: true },
+    ENVELOPE_READY: [
+      {
+        description: 'D-03',
+        guard: and(['isEnvelope', 'isByCourier']),
+        target: 'assigning',
+        actions: raise({ type: 'TO_HUB' }),
+      },
+      { description: 'D-03', guard: 'isEnvelope', target: 'moving', actions: raise({ type: 'TO_HUB' }) },
+    ],
   },
-  after: { envelopeOverdue: { actions: task('envelope_overdue') } },
-});
-
-/** Looks for somebody who comes at the appointment. Without one, it waits for the recipient to choose. */
-const assigning = delivering.createStateConfig({
-  initial: 'waitingForSlot',
-  states: {
-    waitingForSlot: { always: { guard: 'hasSlot', target: 'lookup' } },
-    lookup: {
-      entry: 'book',
-      invoke: {
-        id: 'carrier.createShipment',
-        src: 'carrier.createShipment',
-        input: ({ context }) => ({
-          orderId: context.orderId,
-          deliveryId: context.deliveryId,
-          seq: context.booking,
-          envelopeId: context.envelopeId,
-          method: context.method,
-          personRef: context.personRef,
-          addressRef: context.addressRef,
-          country: context.country,
-          slot: context.slot ?? { slotId: '', from: 0, to: 0 }, // Entered with a slot only.
-        }),
-        onDone: { actions: { type: 'noteShipment', params: ({ event }) => event.output } },
-        onError: { target: 'notFound' },
-      },
-      on: {
-        COURIER_FOUND: { description: 'D-07', guard: 'isBooking', target: 'assigned', actions: 'noteCourier' },
-        COURIER_NOT_FOUND: [
-          { description: 'D-08', guard: 'maySearchAgain', target: 'searchingAgain', actions: 'countSearch' },
-          { description: 'D-08', guard: 'isBooking', target: 'notFound', actions: 'countSearch' },
-        ],
-      },
-      after: { courierOverdue: { description: 'D-09', target: 'notFound' } },
-    },
-    searchingAgain: { after: { searchAgain: { description: 'D-08', target: 'lookup' } } },
-    assigned: {
-      on: {
-        COURIER_ARRIVED: { description: 'D-10', target: `${T}.pickup` },
-        SCANNED: {
-          description: 'D-10',
-          guard: 'isCourierScan',
-          target: `${T}.pickup.scanned`,
-          actions: raise({ type: 'TO_COURIER' }),
-        },
-      },
-      after: { courierOverdue: { description: 'D-09', target: 'notFound' } },
-    },
-    /** A dispatcher looks again, or agrees on another appointment with the recipient. */
-    notFound: {
-      entry: [unbook, task('courier_not_found')],
-      on: { RETRY: { description: 'D-09', target: 'waitingForSlot', actions: 'forgetSearches' } },
-    },
-  },
-  on: {
-    ...recallable,
-    ...mishapsAtHub,
-    SLOT_RELEASED: { description: 'D-06', target: '.waitingForSlot', actions: unbook },
-    ABANDONED: { description: 'D-05', target: 'returning', actions: goBack('abandoned') },
-  },
-});
-
-const pickup = delivering.createStateConfig({
-  initial: 'courierArrived',
-  states: {
-    courierArrived: {
-      on: {
-        ...recallable,
-        ...mishapsAtHub,
-        SCANNED: {
-          description: 'D-10',
-          guard: 'isCourierScan',
-          target: 'scanned',
-          actions: raise({ type: 'TO_COURIER' }),
-        },
-        SLOT_RELEASED: { description: 'D-06', target: `${T}.assigning`, actions: unbook },
-      },
-      after: { courierOverdue: { description: 'D-09', target: `${T}.assigning.notFound` } },
-    },
-    scanned: {
-      entry: [...tell('DeliveryDispatched')],
-      on: {
-        ...returnable,
-        ...mishaps,
-        OUT_FOR_DELIVERY: { description: 'D-13', guard: 'isCourier', target: `${T}.lastMile` },
-      },
-    },
-  },
-});
-
-const lastMile = delivering.createStateConfig({
-  initial: 'outForDelivery',
-  states: {
-    outForDelivery: {
-      entry: [...tell('DeliveryOutForDelivery'), notice('out_for_delivery')],
-      on: { ARRIVED: { description: 'D-14', guard: 'isNear', target: 'arrived' } },
-    },
-    arrived: {
-      entry: notice('courier_arrived'),
-      on: {
-        START_HANDOVER: { description: 'D-15', guard: 'isCourier', target: `${T}.handover`, actions: 'beginHandover' },
-      },
-      after: { noShow: { description: 'D-22', ...failed('no_show') } },
-    },
-  },
-  on: { ...returnable, ...mishaps, ...failures },
 });
 
 const handover = delivering.createStateConfig({
@@ -199,93 +105,15 @@ const handover = delivering.createStateConfig({
   on: {
     ...failures,
     ...mishaps,
+    ...unseen,
     // Not all proofs are there, or the handover would be over: the recall is first (D-31).
     'delivery.cancel': { description: 'D-31', target: 'returning', actions: goBack('recalled') },
     RECALL: { description: 'D-31', target: 'returning', actions: goBack('operator') },
   },
 });
 
-const attemptFailed = delivering.createStateConfig({
-  entry: [
-    ...tell('DeliveryAttemptFailed', (context) => ({
-      reason: context.reason,
-      attempt: context.attempt,
-      next: mayTryAgain(context) ? 'appointment' : 'nothing',
-    })),
-    notice('attempt_failed'),
-  ],
-  always: [
-    {
-      description: 'D-23',
-      guard: 'mayTryAgain',
-      target: 'assigning',
-      actions: ['nextAttempt', raise({ type: 'TO_HUB' }), raise({ type: 'SLOT_MISSED' })],
-    },
-    { description: 'D-24', guard: 'isRetryable', target: 'returning', actions: goBack('attempts_exhausted') },
-    { description: 'D-24', target: 'returning', actions: goBack('not_retryable') },
-  ],
-});
-
-const returning = delivering.createStateConfig({
-  initial: 'inTransit',
-  states: {
-    inTransit: {
-      entry: [...tell('DeliveryReturning', ({ reason }) => ({ reason })), raise({ type: 'APPOINTMENT_OVER' })],
-      on: {
-        RECEIVED: {
-          description: 'D-39',
-          guard: 'isEnvelopeScan',
-          target: `${T}.returned`,
-          actions: ['noteSeal', raise({ type: 'TO_VAULT' })],
-        },
-        // Said again for an order that has only now begun to recall.
-        'delivery.cancel': {
-          description: 'D-30',
-          actions: [...tell('DeliveryReturning', () => ({ reason: 'recalled' }))],
-        },
-      },
-      after: { returnOverdue: { description: 'D-40', target: `${T}.investigating` } },
-    },
-  },
-  on: { LOST_REPORTED: mishaps.LOST_REPORTED, STOLEN_REPORTED: mishaps.STOLEN_REPORTED },
-});
-
-const investigating = delivering.createStateConfig({
-  initial: 'tracing',
-  entry: [...tell('DeliverySuspectedLost'), task('trace_envelope'), raise({ type: 'OUT_OF_SIGHT' })],
-  states: {
-    tracing: {
-      on: {
-        FOUND: [
-          {
-            description: 'D-35',
-            guard: 'goesBack',
-            target: `${T}.returning`,
-            actions: [...tell('DeliveryFound'), raise({ type: 'TO_HUB' })],
-          },
-          {
-            description: 'D-35',
-            target: `${T}.assigning`,
-            actions: [
-              ...tell('DeliveryFound'),
-              unbook,
-              'nextAttempt',
-              raise({ type: 'TO_HUB' }),
-              raise({ type: 'SLOT_MISSED' }),
-            ],
-          },
-        ],
-        LOST_CONFIRMED: { description: 'D-36', target: `${T}.lost` },
-        STOLEN_REPORTED: mishaps.STOLEN_REPORTED,
-        'delivery.cancel': { description: 'D-30', actions: goBack('recalled') },
-        RECALL: { description: 'D-30', actions: goBack('operator') },
-      },
-      after: { traceExhausted: { description: 'D-36', target: `${T}.lost` } },
-    },
-  },
-});
-
-const over = raise({ type: 'TRANSPORT_ENDED' });
+const NO_PROOF = { idCheck: false, otp: false, signature: false, photo: false };
+const over = [leaveRun, raise({ type: 'TRANSPORT_ENDED' })] as const;
 
 export const transport = delivering.createStateConfig({
   initial: 'created',
@@ -293,11 +121,21 @@ export const transport = delivering.createStateConfig({
     created: {
       on: {
         'delivery.create': [
-          { description: 'D-01', guard: 'isServed', target: 'accepted' },
-          { description: 'D-02', target: 'refused' },
+          { description: 'D-01', guard: 'isServed', target: 'checking' },
+          {
+            description: 'D-02',
+            target: 'refused',
+            actions: [
+              ...tell('DeliveryRejected', ({ method }) => ({
+                reason: 'method_unavailable',
+                alternatives: METHODS_SERVED.filter((each) => each !== method && each !== 'post'),
+              })),
+            ],
+          },
         ],
       },
     },
+    checking,
     accepted: {
       entry: [...tell('DeliveryAccepted'), raise({ type: 'SLOTS_PROPOSED' })],
       always: { description: 'D-01', target: 'awaitingEnvelope' },
@@ -305,6 +143,8 @@ export const transport = delivering.createStateConfig({
     awaitingEnvelope,
     assigning,
     pickup,
+    moving,
+    pickupPoint,
     lastMile,
     handover,
     attemptFailed,
@@ -313,21 +153,25 @@ export const transport = delivering.createStateConfig({
     delivered: {
       type: 'final',
       entry: [
-        ...tell('DeliveryHandedOver', ({ verification }) => ({ proofs: verification })),
+        ...tell('DeliveryHandedOver', ({ verification, implied }) => ({ proofs: implied ? NO_PROOF : verification })),
+        leaveRun,
         raise({ type: 'HANDED_OVER' }),
         raise({ type: 'TO_CUSTOMER' }),
       ],
     },
-    refused: {
+    refused: { type: 'final', entry: over },
+    cancelled: {
       type: 'final',
-      entry: [
-        ...tell('DeliveryRejected', () => ({ reason: 'method_unavailable', alternatives: [...METHODS_SERVED] })),
-        over,
-      ],
+      entry: [...tell('DeliveryCancelled', ({ late }) => ({ fee: late ? 'late' : 'none' })), ...over],
     },
-    cancelled: { type: 'final', entry: [...tell('DeliveryCancelled', () => ({ fee: 'none' })), over] },
-    returned: { type: 'final', entry: [...tell('DeliveryReturned', ({ seal }) => ({ seal: seal ?? 'intact' })), over] },
-    lost: { type: 'final', entry: [...tell('DeliveryLost'), over] },
-    stolen: { type: 'final', entry: [...tell('DeliveryStolen'), over] },
+    returned: {
+      type: 'final',
+      entry: [...tell('DeliveryReturned', ({ seal }) => ({ seal: seal ?? 'intact' })), ...over],
+    },
+    lost: { type: 'final', entry: [...tell('DeliveryLost'), ...over] },
+    stolen: {
+      type: 'final',
+      entry: [...tell('DeliveryStolen'), guardCard, ...over],
+    },
   },
 });

@@ -1,9 +1,9 @@
 // The book told as a ledger (../ledger.ts): entries, totals, and what exists.
 
-import type { JsonObject } from '../../../runtime/json.ts';
-import type { Ledger, LedgerCallbacks, LedgerEntry, LedgerTotals, LedgerWorld } from '../ledger.ts';
+import type { Fee, Ledger, LedgerCallbacks, LedgerEntry, LedgerTotals, LedgerWorld } from '../ledger.ts';
 import type { Book, CallbackState } from './book.ts';
 import { type Job, stageAt } from './bureau.ts';
+import type { Card } from './issuer.ts';
 
 export interface AccountFilter {
   readonly effect: string | undefined;
@@ -31,13 +31,23 @@ function sum(total: LedgerTotals | undefined, entry: LedgerTotals): LedgerTotals
   return next;
 }
 
+const CARD_STATES: { readonly [state in Card['state']]: string } = {
+  PENDING_ACTIVATION: 'inactive',
+  OPEN: 'active',
+  PAUSED: 'suspended',
+  CLOSED: 'closed',
+};
+
 function world(book: Book, now: number): LedgerWorld {
   const cards: LedgerWorld['cards'] = {};
-  for (const [cardId, row] of book.rows('cards')) push(cards, row.orderId, { cardId, state: String(row.state) });
+  for (const [, row] of book.rows('cards')) {
+    const card = row as unknown as Card; // Rows of this table are written by the issuer alone.
+    push(cards, card.orderId, { cardId: card.cardId, state: CARD_STATES[card.state], plastic: card.plastic });
+  }
 
   const printJobs: LedgerWorld['printJobs'] = {};
   for (const [jobId, row] of book.rows('jobs')) {
-    const job = row as Job & JsonObject; // Rows of this table are written by the bureau alone.
+    const job = row as unknown as Job; // Rows of this table are written by the bureau alone.
     const { orderId, batchId, envelopeId } = job;
     const stage = stageAt(job, now);
     push(printJobs, orderId, { jobId, orderId, batchId, stage, ...(envelopeId === undefined ? {} : { envelopeId }) });
@@ -45,11 +55,30 @@ function world(book: Book, now: number): LedgerWorld {
 
   const shipments: LedgerWorld['shipments'] = {};
   for (const [shipmentId, row] of book.rows('shipments'))
-    push(shipments, row.deliveryId, { shipmentId, state: String(row.state) });
+    push(shipments, row.deliveryId, { shipmentId, state: String(row.state), carrier: String(row.carrier) });
 
+  const fees: LedgerWorld['fees'] = {};
+  for (const [, row] of book.rows('fees')) {
+    const { orderId, ...fee } = row as unknown as { readonly orderId: string } & Fee; // Written by the biller alone.
+    push(fees, orderId, fee);
+  }
+  return { cards, printJobs, shipments, fees, ...messages(book) };
+}
+
+/** How many messages were sent, in all and by template; the template stands in the middle of a message's business key. */
+function messages(book: Book): Pick<LedgerWorld, 'messages' | 'templates'> {
   let messages = 0;
-  for (const act of book.acts()) if (act.effect === 'notify' || act.effect === 'otp.send') messages += act.acts;
-  return { cards, printJobs, shipments, messages };
+  const templates: { [template: string]: number } = {};
+  for (const { effect, businessKey, acts } of book.acts()) {
+    if (effect !== 'notify' && effect !== 'otp.send') continue;
+    const template =
+      effect === 'otp.send'
+        ? 'handover_code'
+        : businessKey.slice(businessKey.indexOf(':') + 1, businessKey.lastIndexOf(':'));
+    messages += acts;
+    templates[template] = (templates[template] ?? 0) + acts;
+  }
+  return { messages, templates };
 }
 
 function push<T>(map: { [id: string]: T[] }, id: unknown, item: T): void {

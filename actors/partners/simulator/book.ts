@@ -17,16 +17,37 @@ export interface SetRow {
   readonly id: string;
   readonly row: JsonObject;
 }
-export type Table = 'cards' | 'jobs' | 'envelopes' | 'shipments' | 'verifications';
+export type Table = (typeof tables)[number];
+/** `latest` points from an order or delivery to what was last made for it. */
+const tables = [
+  'applicants',
+  'cards',
+  'cardRefs',
+  'credits',
+  'fees',
+  'jobs',
+  'envelopes',
+  'shipments',
+  'latest',
+] as const;
 
 /** Something a partner will tell the api. `eventId` is the same however often it is tried. */
 export interface Callback {
   readonly eventId: string;
   /** The act it follows from, `effect|businessKey`. */
   readonly act: string;
+  /** The order or delivery that it is about. */
+  readonly subject: string;
+  /** The partner whose secret signs it. */
+  readonly from: string;
   readonly path: string;
-  readonly body: JsonObject;
+  /** A text is a file. */
+  readonly body: JsonObject | string;
   readonly dueAt: number;
+  /** The field of the body that names the event itself, where the partner has one. */
+  readonly idField?: string;
+  /** Given up after so many refusals. */
+  readonly triesMax?: number;
   /** Another callback that goes first: until it has been taken (or given up), or only until it has been tried. */
   readonly after?: { readonly eventId: string; readonly until: 'settled' | 'tried' };
   readonly duplicate?: boolean;
@@ -37,7 +58,7 @@ export interface Callback {
 
 export interface StoredAnswer {
   readonly status: number;
-  readonly body: JsonObject;
+  readonly body: JsonObject | string;
 }
 
 export interface CallLine {
@@ -68,7 +89,16 @@ export interface ToldLine {
   readonly detail?: string;
 }
 
-export type Line = CallLine | ToldLine;
+/** An operator of the simulator wished that something happens now. */
+export interface WishLine {
+  readonly kind: 'wish';
+  readonly at: number;
+  readonly sets?: readonly SetRow[];
+  readonly callbacks?: readonly Callback[];
+  readonly withdraw?: readonly string[];
+}
+
+export type Line = CallLine | ToldLine | WishLine;
 
 export interface CallbackState {
   readonly callback: Callback;
@@ -110,10 +140,8 @@ export class Book {
   #closed = false;
   readonly #acts = new Map<string, ActState>();
   readonly #keys = new Map<string, KeyState>();
-  readonly #rows = new Map<string, JsonObject>();
+  readonly #rows = new Map<Table, Map<string, JsonObject>>(tables.map((table) => [table, new Map()]));
   readonly #callbacks = new Map<string, CallbackState>();
-  /** Those still to be told, and event ids by act: both are asked for at every turn. */
-  readonly #pending = new Set<CallbackState>();
   readonly #byAct = new Map<string, string[]>();
 
   /** Opens the book at `path`, made when absent. Throws for a file that is no book, naming the line. */
@@ -140,20 +168,16 @@ export class Book {
     return this.#keys.get(`${effect}|${key}`);
   }
   row(table: Table, id: string): JsonObject | undefined {
-    return this.#rows.get(`${table}|${id}`);
+    return this.#rows.get(table)?.get(id);
   }
-  *rows(table: Table): Iterable<readonly [string, JsonObject]> {
-    for (const [name, row] of this.#rows) if (name.startsWith(`${table}|`)) yield [name.slice(table.length + 1), row];
+  rows(table: Table): Iterable<readonly [string, JsonObject]> {
+    return this.#rows.get(table) ?? [];
   }
   callback(eventId: string): CallbackState | undefined {
     return this.#callbacks.get(eventId);
   }
   callbacks(): Iterable<CallbackState> {
     return this.#callbacks.values();
-  }
-  /** In no order. */
-  pending(): Iterable<CallbackState> {
-    return this.#pending;
   }
   /** In the order they were planned. */
   callbacksOf(act: string): readonly CallbackState[] {
@@ -168,8 +192,7 @@ export class Book {
     closeSync(this.#file);
     renameSync(this.#path, `${this.#path}.${suffix}`);
     this.#file = openSync(this.#path, 'a+');
-    for (const state of [this.#acts, this.#keys, this.#rows, this.#callbacks, this.#pending, this.#byAct])
-      state.clear();
+    for (const state of [this.#acts, this.#keys, this.#callbacks, this.#byAct, ...this.#rows.values()]) state.clear();
     this.#lines = 0;
   }
 
@@ -192,14 +215,15 @@ export class Book {
 
   #apply(line: Line): void {
     this.#lines += 1;
-    if (line.kind === 'told') this.#applyTold(line);
-    else this.#applyCall(line);
-  }
-
-  #applyCall(line: CallLine): void {
-    this.#count(line);
-    this.#applyKey(line);
-    for (const { table, id, row } of line.sets ?? []) this.#rows.set(`${table}|${id}`, row);
+    if (line.kind === 'told') {
+      this.#applyTold(line);
+      return;
+    }
+    if (line.kind === 'call') {
+      this.#count(line);
+      this.#applyKey(line);
+    }
+    for (const { table, id, row } of line.sets ?? []) this.#rows.get(table)?.set(id, row);
     for (const callback of line.callbacks ?? []) this.#plan(callback);
     for (const eventId of line.withdraw ?? []) this.#move(eventId, 'withdrawn');
   }
@@ -213,7 +237,6 @@ export class Book {
   #plan(callback: Callback): void {
     const state: CallbackState = { callback, state: 'pending', duplicates: 0 };
     this.#callbacks.set(callback.eventId, state);
-    this.#pending.add(state);
     const siblings = this.#byAct.get(callback.act);
     if (siblings === undefined) this.#byAct.set(callback.act, [callback.eventId]);
     else siblings.push(callback.eventId);
@@ -221,9 +244,7 @@ export class Book {
 
   #move(eventId: string, to: Exclude<CallbackState['state'], 'pending'>): void {
     const state = this.#callbacks.get(eventId);
-    if (state === undefined) return;
-    state.state = to;
-    this.#pending.delete(state);
+    if (state !== undefined) state.state = to;
   }
 
   #count(line: CallLine): void {
@@ -286,7 +307,7 @@ export class Book {
 function parsed(path: string, number: number, text: string): Line {
   try {
     const line = JSON.parse(text) as Line; // Written by `append` alone.
-    if (line.kind === 'call' || line.kind === 'told') return line;
+    if (line.kind === 'call' || line.kind === 'told' || line.kind === 'wish') return line;
   } catch {
     // Falls through to the one error below.
   }

@@ -4,56 +4,79 @@
 //   - One business key, one act: under another idempotency key the first act's answer comes back.
 //   - Latency lies before the act, so a second call meets a first one in progress (409); nothing lies between the act and
 //     the line in the book that tells of it.
-//   - A lost reply is an act whose answer never leaves.
+//   - A lost, broken or garbled reply is an act whose answer nobody can use.
 
 import { createHash } from 'node:crypto';
-import { Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { type Clock, pause } from '../../../runtime/clock.ts';
 import { canonical, type JsonObject } from '../../../runtime/json.ts';
-import { closed } from '../../contract/schema.ts';
-import type { Book, CallLine, StoredAnswer } from './book.ts';
-import { draw, drawBetween, type Faults } from './faults.ts';
-import { type Ask, type Decision, type Operation, type PhoneMessage, retold, type World } from './operation.ts';
+import { type EffectName, effects } from '../../contract/index.ts';
+import { readFile } from '../batch-file.ts';
+import type { Book, Callback, CallLine, StoredAnswer } from './book.ts';
+import { draw, drawBetween, type Faults, lineTo } from './faults.ts';
+import type { NextFailures, Spoilt } from './next-failures.ts';
+import {
+  type Ask,
+  type Done,
+  type Operation,
+  type PhoneMessage,
+  retold,
+  type Traces,
+  type World,
+} from './operation.ts';
 
 export interface DeskReply {
   readonly status: number;
-  readonly body: JsonObject;
+  readonly body: JsonObject | string;
   readonly headers?: { readonly [name: string]: string };
-  /** The reply must not leave: the connection breaks instead. */
-  readonly lost?: boolean;
+  /** The reply must not leave whole: the connection breaks before it, or in the middle, or noise comes instead. */
+  readonly spoilt?: Spoilt;
 }
 
 export interface DeskDeps {
   readonly clock: Clock;
   readonly timeScale: number;
-  readonly couriers: readonly string[];
   readonly book: Book;
   readonly faults: () => Faults;
+  readonly failures: NextFailures;
   readonly onMessage: (recipients: readonly string[], message: PhoneMessage) => void;
-  /** Callbacks were planned or withdrawn: look at the book again. */
-  readonly onCallbacks: () => void;
+  /** Callbacks were planned, or withdrawn, in the book. */
+  readonly onPlanned: (callback: Callback) => void;
+  readonly onWithdrawn: (eventId: string) => void;
 }
 
 interface Call {
   readonly operation: Operation;
   readonly key: string;
-  readonly body: JsonObject & { readonly businessKey: string };
+  readonly businessKey: string;
+  readonly body: JsonObject;
   readonly digest: string;
   readonly subject: string;
+  readonly doors: readonly string[];
 }
 
-const IN_PROGRESS: DeskReply = problem(409, 'in_progress', 'the first call is still running', { 'retry-after': '1' });
+interface Check {
+  readonly operation: Operation;
+  readonly body: Validator;
+  /** By these names the line to the partner can be made worse. */
+  readonly doors: readonly string[];
+}
+
+const LIMITED_FOR_S = '1';
 
 export class Desk {
   readonly #deps: DeskDeps;
-  readonly #checks: ReadonlyMap<string, { readonly operation: Operation; readonly body: Validator }>;
+  readonly #checks: ReadonlyMap<string, Check>;
   readonly #running = new Set<string>();
 
   constructor(deps: DeskDeps, operations: readonly Operation[]) {
     this.#deps = deps;
     this.#checks = new Map(
-      operations.map((operation) => [operation.path, { operation, body: Compile(withKey(operation)) }]),
+      operations.map((operation) => {
+        const { partner } = effects[operation.effect as EffectName]; // Operations are named by the contract's effects.
+        const doors = [partner, operation.path.split('/')[1] ?? ''];
+        return [operation.path, { operation, body: Compile(operation.body), doors }];
+      }),
     );
   }
 
@@ -62,18 +85,26 @@ export class Desk {
   }
 
   /** Answers one POST. `key` is the Idempotency-Key header. Never rejects for what a caller may send. */
-  async answer(path: string, key: string | undefined, body: unknown): Promise<DeskReply> {
+  async answer(path: string, key: string | undefined, text: string): Promise<DeskReply> {
     const check = this.#checks.get(path);
     if (check === undefined) return problem(404, 'unknown_operation', path);
+    const { operation, doors } = check;
+    const no = (status: number, code: string, detail: string): DeskReply => fault(operation, status, code, detail);
     if (key === undefined || key === '' || key.length > 200)
-      return problem(400, 'idempotency_key_missing', 'Idempotency-Key: 1 to 200 characters');
-    if (!check.body.Check(body)) return problem(400, 'malformed_request', places(check.body.Errors(body)));
+      return no(400, 'idempotency_key_missing', 'Idempotency-Key: 1 to 200 characters');
+    const body = operation.file ? readFile(text) : parsed(text);
+    if (typeof body === 'string') return no(400, 'malformed_request', body);
+    if (operation.file && (body as { whole?: unknown }).whole !== true)
+      return no(422, 'malformed_request', 'the trailer’s count or checksum is wrong');
+    if (!check.body.Check(body)) return no(400, 'malformed_request', places(check.body.Errors(body)));
 
-    const request = body as Call['body']; // Just checked: every operation's schema has a business key.
-    const subject = check.operation.subject(request);
-    const call: Call = { operation: check.operation, key, body: request, digest: digestOf(request), subject };
-    const running = [`${check.operation.effect}|k|${key}`, `${check.operation.effect}|b|${request.businessKey}`];
-    if (running.some((name) => this.#running.has(name))) return IN_PROGRESS;
+    const request = body as JsonObject; // Just checked.
+    const businessKey = String(request[operation.reference]);
+    const subject = operation.subject(request);
+    const call: Call = { operation, key, businessKey, body: request, digest: digestOf(request), subject, doors };
+    const running = [`${operation.effect}|k|${key}`, `${operation.effect}|b|${businessKey}`];
+    if (running.some((name) => this.#running.has(name)))
+      return fault(operation, 409, 'in_progress', 'the first call is still running', { 'retry-after': '1' });
 
     for (const name of running) this.#running.add(name);
     try {
@@ -84,112 +115,153 @@ export class Desk {
   }
 
   async #serve(call: Call): Promise<DeskReply> {
-    const { clock, book } = this.#deps;
-    const effect = call.operation.effect;
+    const { clock, book, failures } = this.#deps;
+    const { operation, doors, key } = call;
+    const { effect } = operation;
     const faults = this.#deps.faults();
-    const attempt = (book.key(effect, call.key)?.calls ?? 0) + 1;
-    await pause(clock, drawBetween(faults.seed, faults.latencyMs, 'latency', effect, call.key, attempt));
+    const line = lineTo(faults, doors);
+    const attempt = (book.key(effect, key)?.calls ?? 0) + 1;
+    await pause(clock, drawBetween(faults.seed, line.latencyMs, 'latency', effect, key, attempt));
 
-    if (faults.down.includes(call.operation.path.split('/')[1] ?? ''))
-      return problem(503, 'down', 'the partner is down');
-    if (draw(faults.seed, 'error', effect, call.key, attempt) < faults.errorRate) {
+    if (doors.some((door) => faults.down.includes(door))) return fault(operation, 503, 'down', 'the partner is down');
+    const wished = failures.next(effect, [call.subject, operation.order(call.body)]);
+    const mayFail = attempt <= faults.failTriesMax;
+    const falls = (rate: number, what: string): boolean =>
+      mayFail && rate > 0 && draw(faults.seed, what, effect, key, attempt) < rate;
+    if (wished === 'error' || falls(line.errorRate, 'error')) {
       book.append(this.#line(call, 'error'));
-      return problem(500, 'internal_error', 'nothing was done');
+      return fault(operation, 500, 'internal_error', 'nothing was done');
     }
-    const lost = draw(faults.seed, 'lost', effect, call.key, attempt) < faults.loseReplyRate;
-    const reply = this.#known(call, lost) ?? this.#act(call, faults, lost);
-    return lost ? { ...reply, lost } : reply;
+    if (wished === 'limit' || falls(line.limitRate, 'limit')) {
+      book.append(this.#line(call, 'error'));
+      return fault(operation, 429, 'too_many_requests', 'nothing was done', { 'retry-after': LIMITED_FOR_S });
+    }
+    const spoilt = spoiltBy(wished, () =>
+      falls(line.loseReplyRate, 'lost')
+        ? 'lost'
+        : falls(line.halfAnswerRate, 'half')
+          ? 'half'
+          : falls(line.malformedRate, 'malformed')
+            ? 'malformed'
+            : undefined,
+    );
+    const reply =
+      this.#known(call, spoilt !== undefined) ?? this.#act(call, faults, spoilt !== undefined, wished === 'refuse');
+    return spoilt === undefined ? reply : { ...reply, spoilt };
   }
 
   /** The answer that is in the book already, by key or by business key. */
   #known(call: Call, lost: boolean): DeskReply | undefined {
-    const { book, clock, faults } = this.#deps;
-    const { effect } = call.operation;
+    const { book, faults } = this.#deps;
+    const { operation, businessKey } = call;
+    const { effect } = operation;
     const byKey = book.key(effect, call.key);
     if (byKey?.answer !== undefined) {
-      if (byKey.digest !== call.digest) return problem(422, 'key_reused', 'another body under this Idempotency-Key');
+      if (byKey.digest !== call.digest)
+        return fault(operation, 422, 'key_reused', 'another body under this Idempotency-Key');
       book.append(this.#line(call, 'repeat', lost));
       return replayed(byKey.answer);
     }
 
-    const act = book.act(effect, call.body.businessKey);
+    const act = book.act(effect, businessKey);
     if (act?.answer === undefined || faults().ignoreBusinessKey) return undefined;
-    // Asked anew, not retried: whoever asks has not heard, or could not use, what was told. It is told anew.
-    const told = book
-      .callbacksOf(`${effect}|${call.body.businessKey}`)
-      .filter(
-        ({ state, callback }) => callback.again === undefined && (state === 'delivered' || state === 'abandoned'),
-      );
-    const callbacks = retold(
-      told.map(({ callback }) => callback),
-      act.businessRepeats + 1,
-      clock.wall(),
-    );
-    book.append({
+    const traces = operation.again?.(call.body, this.#ask(call, act.acts), this.#world()) ?? this.#retold(call, act);
+    this.#write({
       ...this.#line(call, 'business-repeat', lost),
       digest: call.digest,
       answer: act.answer,
-      ...(callbacks.length === 0 ? {} : { callbacks }),
+      ...told(traces),
     });
-    if (callbacks.length > 0) this.#deps.onCallbacks();
     return replayed(act.answer);
   }
 
-  #act(call: Call, faults: Faults, lost: boolean): DeskReply {
-    const { book, clock, timeScale, couriers } = this.#deps;
-    const { operation, body } = call;
-    const product = operation.product?.(body);
-    const ask: Ask = {
-      effect: operation.effect,
-      businessKey: body.businessKey,
-      subject: call.subject,
-      act: (book.act(operation.effect, body.businessKey)?.acts ?? 0) + 1,
-      ...(product === undefined ? {} : { product }),
-    };
-    const world: World = { book, faults, now: clock.wall(), timeScale, couriers };
-    const decision = operation.decide(body, ask, world);
-    const answer = answerOf(decision);
-    book.append({
+  /** Asked anew, not retried: whoever asks has not heard, or could not use, what was told. It is told anew. */
+  #retold({ operation, businessKey }: Call, { businessRepeats }: { readonly businessRepeats: number }): Traces {
+    const { book, clock } = this.#deps;
+    const settled = book
+      .callbacksOf(`${operation.effect}|${businessKey}`)
+      .filter(({ state, callback }) => callback.again === undefined && (state === 'delivered' || state === 'abandoned'))
+      .map(({ callback }) => callback);
+    return settled.length === 0 ? {} : { callbacks: retold(settled, businessRepeats + 1, clock.wall()) };
+  }
+
+  #act(call: Call, faults: Faults, lost: boolean, isRefused: boolean): DeskReply {
+    const { operation, body, businessKey } = call;
+    const acts = this.#deps.book.act(operation.effect, businessKey)?.acts ?? 0;
+    const decision = isRefused
+      ? ({ kind: 'refused', status: 422, code: 'REFUSED_ON_DEMAND' } as const)
+      : operation.decide(body, this.#ask(call, acts + 1), { ...this.#world(), faults });
+    if (decision.kind === 'unavailable') {
+      this.#deps.book.append(this.#line(call, 'error'));
+      return fault(operation, 503, 'unavailable', 'nothing was done');
+    }
+    const answer: StoredAnswer =
+      decision.kind === 'done'
+        ? { status: 200, body: decision.body }
+        : { status: decision.status, body: operation.fault(decision.code, decision.detail) };
+    this.#write({
       ...this.#line(call, decision.kind === 'done' ? 'act' : 'refused', lost),
       digest: call.digest,
       answer,
-      ...traces(decision),
+      ...(decision.kind === 'done' ? made(decision) : {}),
     });
-
-    if (decision.kind === 'done') {
-      if (decision.message !== undefined) this.#deps.onMessage(decision.message.recipients, decision.message.message);
-      if (decision.callbacks !== undefined || decision.withdraw !== undefined) this.#deps.onCallbacks();
-    }
+    if (decision.kind === 'done' && decision.message !== undefined)
+      this.#deps.onMessage(decision.message.recipients, decision.message.message);
     return answer;
   }
 
-  #line(call: Call, how: CallLine['how'], lost = false): CallLine {
-    const { subject, key, operation, body } = call;
-    const line = { effect: operation.effect, businessKey: body.businessKey, subject, key, how };
+  #ask({ operation, businessKey, subject, body }: Call, act: number): Ask {
+    const product = operation.product?.(body);
+    const about = { effect: operation.effect, businessKey, subject, order: operation.order(body), act };
+    return product === undefined ? about : { ...about, product };
+  }
+
+  #world(): World {
+    const { book, clock, timeScale, faults } = this.#deps;
+    return { book, faults: faults(), now: clock.wall(), timeScale };
+  }
+
+  /** One line, and then what follows from it. */
+  #write(line: CallLine): void {
+    const { book, onPlanned, onWithdrawn } = this.#deps;
+    book.append(line);
+    for (const eventId of line.withdraw ?? []) onWithdrawn(eventId);
+    for (const callback of line.callbacks ?? []) onPlanned(callback);
+  }
+
+  #line({ subject, key, operation, businessKey }: Call, how: CallLine['how'], lost = false): CallLine {
+    const line = { effect: operation.effect, businessKey, subject, key, how };
     return { kind: 'call', at: this.#deps.clock.wall(), ...line, ...(lost ? { lost } : {}) };
   }
 }
 
-/** RFC 9457 as the partners speak it: `code` is what a program reads. */
-export function problem(status: number, code: string, detail?: string, headers?: DeskReply['headers']): DeskReply {
+/** RFC 9457, for what is said of no partner's operation. */
+export function problem(status: number, code: string, detail?: string): DeskReply {
   const body = { type: 'about:blank', title: code, status, code, ...(detail === undefined ? {} : { detail }) };
-  return { status, body, headers: { 'content-type': 'application/problem+json', ...headers } };
+  return { status, body, headers: { 'content-type': 'application/problem+json' } };
 }
 
-function answerOf(decision: Decision): StoredAnswer {
-  if (decision.kind === 'done') return { status: 200, body: decision.body };
-  const { status, body } = problem(decision.status, decision.code, decision.detail);
-  return { status, body };
-}
+const fault = (
+  { fault: written }: Operation,
+  status: number,
+  code: string,
+  detail: string,
+  headers: { readonly [name: string]: string } = {},
+): DeskReply => ({ status, body: written(code, detail), headers });
 
-function traces(decision: Decision): Partial<CallLine> {
-  if (decision.kind === 'refused') return {};
-  const { result, sets, callbacks, withdraw } = decision;
+const spoiltBy = (wished: string | undefined, drawn: () => Spoilt | undefined): Spoilt | undefined =>
+  wished === 'lost' || wished === 'half' || wished === 'malformed' ? wished : drawn();
+
+const made = ({ result, ...traces }: Done): Partial<CallLine> => ({
+  ...(result === undefined ? {} : { result }),
+  ...told(traces),
+});
+
+function told({ sets, callbacks, withdraw }: Traces): Traces {
   return {
-    ...(result === undefined ? {} : { result }),
     ...(sets === undefined ? {} : { sets }),
-    ...(callbacks === undefined ? {} : { callbacks }),
-    ...(withdraw === undefined ? {} : { withdraw }),
+    ...(callbacks === undefined || callbacks.length === 0 ? {} : { callbacks }),
+    ...(withdraw === undefined || withdraw.length === 0 ? {} : { withdraw }),
   };
 }
 
@@ -197,9 +269,12 @@ const replayed = (answer: StoredAnswer): DeskReply => ({ ...answer, headers: { '
 
 const digestOf = (body: JsonObject): string => createHash('sha256').update(canonical(body)).digest('hex');
 
-function withKey(operation: Operation) {
-  const properties = (operation.body as unknown as { properties: Parameters<typeof closed>[0] }).properties; // Every body is an object.
-  return closed({ ...properties, businessKey: Type.String({ minLength: 1, maxLength: 300 }) });
+function parsed(text: string): unknown {
+  try {
+    return text === '' ? 'no body' : JSON.parse(text);
+  } catch {
+    return 'no JSON';
+  }
 }
 
 const places = (errors: readonly { readonly instancePath: string; readonly keyword: string }[]): string =>

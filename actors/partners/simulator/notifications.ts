@@ -4,8 +4,10 @@
 // that a message was sent, under which business key, and nothing of its text or number.
 
 import { Type } from 'typebox';
-import { closed, id, word } from '../../contract/schema.ts';
-import { done, idFor, type Operation, operation, type PhoneMessage } from './operation.ts';
+import { orderIdOf } from '../../contract/index.ts';
+import { closed, id, oneOf, word } from '../../contract/schema.ts';
+import { befalls, setting } from './faults.ts';
+import { done, idFor, type Operation, type PhoneMessage, partnerOf, refused } from './operation.ts';
 
 const MESSAGES_PER_PHONE_MAX = 50;
 const PHONES_MAX = 20_000; // Number and reference of 10,000 people; the longest silent one goes first.
@@ -27,62 +29,70 @@ export class Phones {
     }
   }
 
-  /** Messages to a number (E.164) or a person's reference, oldest first. */
+  /** Messages to a number (E.164), an e-mail address or a person's reference, oldest first. */
   read(recipient: string): readonly PhoneMessage[] {
     return this.#messages.get(recipient) ?? [];
   }
 }
 
 interface Message {
-  readonly [field: string]: string | { readonly phone: string } | { readonly code: string } | undefined;
-  readonly subject: string;
-  readonly personRef: string;
-  readonly channel: string;
-  readonly template: string;
-  readonly to: { readonly phone: string };
-  readonly params?: { readonly code: string };
+  readonly [field: string]: string | { readonly [kind: string]: string } | undefined;
+  readonly topic: string;
+  readonly recipient_ref: string;
+  readonly transport: string;
+  readonly template_id: string;
+  readonly destination: { readonly [kind: string]: string };
+  readonly one_time_code?: string;
 }
 
+const messenger = partnerOf((status_code, text) => ({ status_code, ...(text === undefined ? {} : { text }) }));
+
 const body = closed({
-  subject: id,
-  personRef: id,
-  channel: word,
-  template: word,
-  locale: word,
-  to: closed({ phone: Type.String({ maxLength: 20 }) }),
-  params: Type.Optional(closed({ code: Type.String({ pattern: '^[0-9]{4,8}$' }) })),
+  dedupe_id: Type.String({ minLength: 1, maxLength: 300 }),
+  topic: id,
+  recipient_ref: id,
+  transport: oneOf('SMS', 'VOICE', 'EMAIL'),
+  template_id: word,
+  lang: word,
+  destination: closed({
+    msisdn: Type.Optional(Type.String({ maxLength: 20 })),
+    mailbox: Type.Optional(Type.String({ maxLength: 300 })),
+  }),
+  one_time_code: Type.Optional(Type.String({ pattern: '^[0-9]{4,8}$' })),
 });
 
 const send = (effect: string, path: string): Operation =>
-  operation<Message>({
+  messenger<Message>({
     effect,
     path,
     body,
-    subject: (message) => message.subject,
+    reference: 'dedupe_id',
+    subject: ({ topic }) => topic,
+    order: ({ topic }) => (topic.startsWith('dlv_') ? orderIdOf(topic) : topic),
     decide(message, ask, world) {
-      const messageId = idFor('msg_', ask);
-      const code = message.params?.code;
-      const text =
-        code === undefined
-          ? `Emboss: ${message.template}`
-          : `Emboss: your code is ${code}. Tell it to the courier only.`;
-      const shown: PhoneMessage = {
-        id: messageId,
-        at: new Date(world.now).toISOString(),
-        channel: message.channel,
-        template: message.template,
-        subject: message.subject,
-        text,
-        ...(code === undefined ? {} : { code }),
-      };
+      const { transport, destination, recipient_ref, one_time_code: code } = message;
+      const channels: readonly string[] | undefined = setting(world.faults, 'failChannels', ask);
+      if ((channels?.includes(transport) ?? true) && befalls(world.faults, 'messageFailRate', ask))
+        return refused('TRANSPORT_UNAVAILABLE');
+      const address = destination.msisdn ?? destination.mailbox;
+      if (address === undefined) return refused('NO_DESTINATION');
+      const shown = shownAs(message, idFor('msg_', ask), code, world.now);
       return done(
-        { messageId },
-        { result: messageId, message: { recipients: [message.to.phone, message.personRef], message: shown } },
+        { message_id: shown.id, state: 'SENT' },
+        { result: shown.id, message: { recipients: [address, recipient_ref], message: shown } },
       );
     },
   });
 
+function shownAs(message: Message, id: string, code: string | undefined, now: number): PhoneMessage {
+  const { transport, template_id: template, topic: subject } = message;
+  const text =
+    code === undefined ? `Emboss: ${template}` : `Emboss: your code is ${code}. Tell it to the courier only.`;
+  const shown = { id, at: new Date(now).toISOString(), channel: transport.toLowerCase(), template, subject, text };
+  return code === undefined ? shown : { ...shown, code };
+}
+
 export const notifications: readonly Operation[] = [
-  send('notify', '/notify/messages'),
-  send('otp.send', '/notify/codes'),
+  send('notify', '/notify/v2/messages'),
+  send('otp.send', '/notify/v2/codes'),
 ];

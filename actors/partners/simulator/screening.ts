@@ -1,121 +1,105 @@
-// Screening partners: identity (verdict by callback), sanctions lists, credit, and the carrier's knowledge of addresses.
+// The partners that answer at once: sanctions lists, the credit bureau, and the address service.
 
 import { Type } from 'typebox';
 import type { JsonObject } from '../../../runtime/json.ts';
-import { closed, count, country, id, word } from '../../contract/schema.ts';
-import { type About, befalls, draw, type Faults } from './faults.ts';
-import {
-  type Ask,
-  done,
-  idFor,
-  minutes,
-  type Operation,
-  operation,
-  planned,
-  type Step,
-  type World,
-} from './operation.ts';
+import { closed, country, id, word } from '../../contract/schema.ts';
+import { befalls, draw } from './faults.ts';
+import { type Ask, type Decision, done, idFor, type Operation, partnerOf, refused, type World } from './operation.ts';
 
-const identity = closed({
-  name: Type.String({ minLength: 1, maxLength: 300 }),
-  birthDate: Type.String({ maxLength: 10 }),
-  citizenship: Type.Optional(country),
-});
+const reference = Type.String({ minLength: 1, maxLength: 300 });
+const name = Type.String({ minLength: 1, maxLength: 300 });
+const date = Type.String({ maxLength: 10 });
 
-const KYC_MINUTES = [2, 10] as const; // Automatic checks of documents and a selfie.
-const REVIEW_MINUTES = [5, 30] as const; // A person at the partner looks at it.
+const amlPartner = partnerOf((reason, message) => ({
+  error: { reason, ...(message === undefined ? {} : { message }) },
+}));
 
-const kycStart = operation<{ orderId: string; attempt: number }>({
-  effect: 'kyc.start',
-  path: '/kyc/verifications',
+const search = amlPartner<{ case_ref: string; list_version: string }>({
+  effect: 'aml.screen',
+  path: '/aml/v2/searches',
+  reference: 'client_ref',
   body: closed({
-    orderId: id,
-    attempt: count,
-    person: identity,
-    documents: Type.Array(Type.Object({ kind: word, issuingCountry: country }), { maxItems: 10 }),
+    client_ref: reference,
+    case_ref: id,
+    list_version: word,
+    search_term: name,
+    filters: closed({ birth_date: date, nationality: Type.Optional(country) }),
   }),
-  subject: (body) => body.orderId,
-  decide(body, ask, world) {
-    const verificationId = idFor('ver_', ask);
-    const callbacks = planned(world, ask, kycSteps(body, ask, world));
-    const row = { orderId: body.orderId, attempt: body.attempt };
-    return done(
-      { verificationId, status: 'pending' },
-      { result: verificationId, callbacks, sets: [{ table: 'verifications', id: verificationId, row }] },
-    );
+  subject: (body) => body.case_ref,
+  decide(body, ask, world): Decision {
+    if (befalls(world.faults, 'amlUnavailableRate', ask)) return { kind: 'unavailable' };
+    const hits = hitsFor(ask, world, body.list_version);
+    return done({ search_id: idFor('SRC-', ask), list_version: body.list_version, total_hits: hits.length, hits });
   },
 });
 
-function kycSteps(
-  { orderId, attempt }: { readonly orderId: string; readonly attempt: number },
-  ask: Ask,
-  world: World,
-): readonly Step[] {
-  const path = '/partner/screening/v1/results';
-  const decidedAt = world.now + minutes(world, ask, 'kyc', KYC_MINUTES);
-  const tell = (outcome: string, dueAt: number, more: JsonObject = {}): Step => ({
-    name: outcome,
-    path,
-    dueAt,
-    body: { orderId, check: 'kyc', attempt, outcome, ...more },
+function hitsFor(ask: Ask, { faults }: World, list: string): readonly JsonObject[] {
+  const hit = (match_strength: string, match_types: readonly string[]): JsonObject => ({
+    match_id: idFor('HIT-', ask),
+    list,
+    match_strength,
+    match_types,
   });
-
-  if (befalls(world.faults, 'kycRejectRate', ask)) return [tell('rejected', decidedAt, { reason: 'document_forged' })];
-  if (befalls(world.faults, 'kycResubmitRate', ask))
-    return [tell('resubmission_requested', decidedAt, { reason: 'document_blurred' })];
-  if (befalls(world.faults, 'kycReviewRate', ask)) {
-    const reviewedAt = decidedAt + minutes(world, ask, 'kyc review', REVIEW_MINUTES);
-    return [tell('in_review', decidedAt), tell('approved', reviewedAt, { reason: 'name_mismatch' })];
-  }
-  const risk = befalls(world.faults, 'kycHighRiskRate', ask) ? 'high' : 'low';
-  return [tell('approved', decidedAt, { risk })];
+  if (befalls(faults, 'amlHitRate', ask)) return [hit('EXACT', ['name', 'birth_date'])];
+  return befalls(faults, 'amlPotentialRate', ask) ? [hit('PARTIAL', ['name'])] : [];
 }
 
-const amlScreen = operation<{ orderId: string }>({
-  effect: 'aml.screen',
-  path: '/aml/screenings',
-  body: closed({ orderId: id, listVersion: word, person: identity }),
-  subject: (body) => body.orderId,
-  decide: (_body, ask, world) => done({ result: amlResult(world.faults, ask) }),
-});
-
-function amlResult(faults: Faults, about: About): string {
-  if (befalls(faults, 'amlHitRate', about)) return 'confirmed_match';
-  return befalls(faults, 'amlPotentialRate', about) ? 'potential_match' : 'clear';
-}
-
+const creditPartner = partnerOf((Fault, Detail) => ({ Fault, ...(Detail === undefined ? {} : { Detail }) }));
 const LIMITS_MINOR = ['5000000', '10000000', '30000000'] as const;
 
-const creditDecide = operation<{ orderId: string; productCode: string }>({
+const decide = creditPartner<{ ApplicationRef: string; Scheme: string }>({
   effect: 'credit.decide',
-  path: '/credit/decisions',
-  body: closed({ orderId: id, productCode: word, currency: word, person: identity }),
-  subject: (body) => body.orderId,
-  product: (body) => body.productCode,
-  decide(_body, ask, world) {
-    if (befalls(world.faults, 'creditDeclineRate', ask)) return done({ decision: 'declined' });
-    const decision = befalls(world.faults, 'creditCounterRate', ask) ? 'counter_offered' : 'approved';
-    const limit = LIMITS_MINOR[Math.floor(draw(world.faults.seed, 'limit', ask.businessKey) * LIMITS_MINOR.length)];
-    return done({ decision, limitMinor: limit });
-  },
-});
-
-const addressValidate = operation<{ orderId: string; method: string }>({
-  effect: 'address.validate',
-  path: '/carrier/address-validations',
+  path: '/credit/v3/decisions',
+  reference: 'EnquiryRef',
   body: closed({
-    orderId: id,
-    method: word,
-    country,
-    address: Type.Object({ countryCode: country }, { additionalProperties: true }),
+    EnquiryRef: reference,
+    ApplicationRef: id,
+    Scheme: word,
+    Ccy: word,
+    Subject: closed({ Name: name, BirthDate: date }),
   }),
-  subject: (body) => body.orderId,
-  decide(_body, ask, world) {
-    if (befalls(world.faults, 'undeliverableAddressRate', ask))
-      return done({ result: 'likely_undeliverable', inZone: true });
-    if (befalls(world.faults, 'outOfZoneRate', ask)) return done({ result: 'likely_deliverable', inZone: false });
-    return done({ result: 'likely_deliverable', inZone: true });
+  subject: (body) => body.ApplicationRef,
+  product: (body) => body.Scheme,
+  decide({ ApplicationRef }, ask, world): Decision {
+    if (world.book.row('credits', ApplicationRef)?.withdrawn === true) return refused('WITHDRAWN', 409);
+    if (befalls(world.faults, 'creditUnavailableRate', ask)) return { kind: 'unavailable' };
+    const DecisionId = idFor('DEC-', ask);
+    if (befalls(world.faults, 'creditDeclineRate', ask)) return done({ DecisionId, DecisionCode: 'D14' });
+    const DecisionCode = befalls(world.faults, 'creditCounterRate', ask) ? 'C07' : 'A00';
+    const Limit = LIMITS_MINOR[Math.floor(draw(world.faults.seed, 'limit', ask.businessKey) * LIMITS_MINOR.length)];
+    return done({ DecisionId, DecisionCode, Limit });
   },
 });
 
-export const screening: readonly Operation[] = [kycStart, amlScreen, creditDecide, addressValidate];
+const withdraw = creditPartner<{ ApplicationRef: string }>({
+  effect: 'credit.withdraw',
+  path: '/credit/v3/withdrawals',
+  reference: 'EnquiryRef',
+  body: closed({ EnquiryRef: reference, ApplicationRef: id }),
+  subject: (body) => body.ApplicationRef,
+  decide: ({ ApplicationRef }) =>
+    done({ Status: 'WITHDRAWN' }, { sets: [{ table: 'credits', id: ApplicationRef, row: { withdrawn: true } }] }),
+});
+
+const addressPartner = partnerOf((code, detail) => ({ code, ...(detail === undefined ? {} : { detail }) }));
+
+const check = addressPartner<{ order_ref: string }>({
+  effect: 'address.validate',
+  path: '/addresses/v1/checks',
+  reference: 'check_ref',
+  body: closed({
+    check_ref: reference,
+    order_ref: id,
+    service: word,
+    country,
+    lines: Type.Record(word, Type.String({ maxLength: 300 })),
+  }),
+  subject: (body) => body.order_ref,
+  decide(_body, ask, { faults }) {
+    if (befalls(faults, 'undeliverableAddressRate', ask)) return done({ verdict: 'NOT_FOUND', serviced: true });
+    if (befalls(faults, 'unsureAddressRate', ask)) return done({ verdict: 'UNSURE', serviced: true });
+    return done({ verdict: 'CONFIRMED', serviced: !befalls(faults, 'outOfZoneRate', ask) });
+  },
+});
+
+export const screening: readonly Operation[] = [search, decide, withdraw, check];

@@ -1,10 +1,10 @@
 // The simulated partners behind one HTTP listener: their operations, the phones, the ledger and the controls.
 //
-//   POST /kyc/verifications …            one per effect (operation.ts); Idempotency-Key required
-//   GET  /phone/{number or personRef}/messages
+//   POST /kyc/v1/applicants …            one per effect and carrier (operation.ts); Idempotency-Key required
+//   GET  /phone/{number, address or personRef}/messages
 //   GET  /carrier/couriers
 //   GET  /ledger?effect=&subject=        ../ledger.ts
-//   GET, PUT /control/faults             faults.ts;  POST /control/reset puts the book aside
+//   …    /control/…                      controls.ts
 //   GET  /livez, /readyz
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -13,12 +13,17 @@ import { join } from 'node:path';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { JsonObject } from '../../../runtime/json.ts';
 import { account } from './account.ts';
+import { billing } from './billing.ts';
 import { Book } from './book.ts';
 import { bureau } from './bureau.ts';
-import { carrier } from './carrier.ts';
+import { carrierOperations, couriers } from './carriers.ts';
+import { controlled, ok } from './controls.ts';
 import { Desk, type DeskReply, problem } from './desk.ts';
-import { calm, changed, type Faults } from './faults.ts';
+import { calm, type Faults } from './faults.ts';
+import { hub } from './hub.ts';
 import { issuer } from './issuer.ts';
+import { kyc } from './kyc.ts';
+import { NextFailures } from './next-failures.ts';
 import { notifications, Phones } from './notifications.ts';
 import { screening } from './screening.ts';
 import { Teller } from './teller.ts';
@@ -32,7 +37,7 @@ export interface SimulatorOptions {
   readonly port: number;
   /** Base URL of the api's partner surface, for callbacks. */
   readonly callbackUrl: string;
-  /** Key of the callbacks' signature. */
+  /** What api and partners share: each partner's callback secret is made from it. */
   readonly secret: string;
   /** Divides simulated times of processing. 1 is real time. */
   readonly timeScale: number;
@@ -49,17 +54,6 @@ export interface Simulator {
 
 const BODY_BYTES_MAX = 65_536;
 const KEEP_ALIVE_MS = 65_000; // Longer than any client's, so that a reused connection is not closed under its request.
-const COURIERS = [
-  'cur_anna',
-  'cur_boris',
-  'cur_chen',
-  'cur_dana',
-  'cur_elif',
-  'cur_femi',
-  'cur_goran',
-  'cur_hana',
-] as const;
-
 /** Starts the partners: listens first, so that a second one on the same port never touches the book. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   let handle = (_request: IncomingMessage, response: ServerResponse): void => reply(response, problem(503, 'starting'));
@@ -102,27 +96,40 @@ function open(options: SimulatorOptions) {
     book,
     url: options.callbackUrl,
     secret: options.secret,
-    seed: () => faults.seed,
+    faults: () => faults,
     log,
   });
+  const failures = new NextFailures();
+  const controls = {
+    clock,
+    book,
+    teller,
+    failures,
+    faults: {
+      get: () => faults,
+      set: (next: Faults) => {
+        faults = next;
+      },
+    },
+  };
   const desk = new Desk(
     {
       clock,
       timeScale,
       book,
-      couriers: COURIERS,
       faults: () => faults,
+      failures,
       onMessage: (recipients, message) => phones.receive(recipients, message),
-      onCallbacks: () => teller.look(),
+      onPlanned: (callback) => teller.take(callback),
+      onWithdrawn: (eventId) => teller.drop(eventId),
     },
-    [...screening, ...issuer, ...bureau, ...carrier, ...notifications],
+    [...kyc, ...screening, ...issuer, ...billing, ...bureau, ...hub, ...carrierOperations, ...notifications],
   );
 
   const read: Routes = {
     '/livez': () => ok({ status: 'alive' }),
     '/readyz': () => ok({ status: 'ready' }),
-    '/carrier/couriers': () => ok({ couriers: [...COURIERS] }),
-    '/control/faults': () => ok(faults as unknown as JsonObject), // Faults are JSON by their schema.
+    '/carrier/couriers': () => ok({ couriers }),
     '/ledger': (url) =>
       ok(
         account(book, faults.seed, clock.wall(), {
@@ -137,27 +144,22 @@ function open(options: SimulatorOptions) {
     const phone = /^\/phone\/([^/]{1,100})\/messages$/.exec(url.pathname)?.[1];
     if (request.method === 'GET' && phone !== undefined)
       return ok({ messages: phones.read(decodeURIComponent(phone)) as unknown as JsonObject[] });
-    if (request.method === 'GET') return read[url.pathname]?.(url) ?? problem(404, 'not_found', url.pathname);
+    if (request.method === 'GET' && read[url.pathname] !== undefined)
+      return read[url.pathname]?.(url) ?? problem(404, 'not_found', url.pathname);
 
-    const body = await bodyOf(request);
-    if (body.kind === 'bad') return body.reply;
-    if (request.method === 'PUT' && url.pathname === '/control/faults') {
-      const next = changed(faults, body.value);
-      if ('wrong' in next) return problem(400, 'malformed_faults', next.wrong.join('; '));
-      faults = next;
-      return ok(faults as unknown as JsonObject);
-    }
-    if (request.method === 'POST' && url.pathname === '/control/reset') {
-      book.reset(String(clock.wall()));
-      teller.look();
-      return ok({ reset: true });
+    const text = await textOf(request);
+    if (text === undefined) return problem(413, 'too_large');
+    if (url.pathname.startsWith('/control/')) {
+      const body = parsed(text);
+      if (body === MALFORMED) return problem(400, 'malformed_json');
+      return controlled(request.method ?? '', url, body, controls) ?? problem(404, 'not_found', url.pathname);
     }
     if (request.method !== 'POST' || !desk.knows(url.pathname)) return problem(404, 'not_found', url.pathname);
     const key = request.headers['idempotency-key'];
-    return desk.answer(url.pathname, typeof key === 'string' ? key : undefined, body.value);
+    return desk.answer(url.pathname, typeof key === 'string' ? key : undefined, text);
   }
 
-  teller.look();
+  teller.open();
   return {
     faults: () => faults,
     stop() {
@@ -172,7 +174,7 @@ function open(options: SimulatorOptions) {
           return problem(500, 'internal_error');
         })
         .then(
-          (result) => (result.lost ? request.socket.destroy() : reply(response, result)),
+          (result) => sent(request, response, result),
           () => request.socket.destroy(),
         );
     },
@@ -181,29 +183,47 @@ function open(options: SimulatorOptions) {
 
 type Routes = { readonly [path: string]: (url: URL) => DeskReply };
 
-const ok = (body: object): DeskReply => ({ status: 200, body: body as JsonObject }); // Answers are built from JSON values.
+const MALFORMED = Symbol('malformed');
 
-type Body = { readonly kind: 'body'; readonly value: unknown } | { readonly kind: 'bad'; readonly reply: DeskReply };
+function parsed(text: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return MALFORMED;
+  }
+}
 
-async function bodyOf(request: IncomingMessage): Promise<Body> {
+/** The body as text; undefined when it is longer than any request of ours. */
+async function textOf(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > BODY_BYTES_MAX) return { kind: 'bad', reply: problem(413, 'too_large') };
+    if (size > BODY_BYTES_MAX) return undefined;
     chunks.push(chunk);
   }
-  if (size === 0) return { kind: 'body', value: undefined };
-  try {
-    return { kind: 'body', value: JSON.parse(Buffer.concat(chunks).toString('utf8')) };
-  } catch {
-    return { kind: 'bad', reply: problem(400, 'malformed_json') };
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Sends an answer as whole as it may leave. */
+function sent(request: IncomingMessage, response: ServerResponse, result: DeskReply): void {
+  if (result.spoilt === undefined) reply(response, result);
+  else if (result.spoilt === 'lost') request.socket.destroy();
+  else if (result.spoilt === 'malformed')
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Bad Gateway</html>');
+  else {
+    const text = textIn(result);
+    response.writeHead(result.status, { 'content-length': Buffer.byteLength(text) });
+    response.write(text.slice(0, text.length / 2), () => request.socket.destroy());
   }
 }
 
-function reply(response: ServerResponse, { status, body, headers }: DeskReply): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(body));
+const textIn = ({ body }: DeskReply): string => (typeof body === 'string' ? body : JSON.stringify(body));
+
+function reply(response: ServerResponse, result: DeskReply): void {
+  const type = typeof result.body === 'string' ? 'text/plain' : 'application/json';
+  response.writeHead(result.status, { 'content-type': type, ...result.headers });
+  response.end(textIn(result));
 }
 
 function listening(server: Server, port: number, host: string): Promise<void> {

@@ -1,21 +1,24 @@
 // The teller: brings callbacks to the api's partner surface until they are taken, in the order they were planned.
 //
-// Every try is signed anew and carries the same eventId. A callback that is refused for good is given up after a while, one
-// that finds nobody at home after a day; both are written into the book. What is due after a restart is told then.
+// Every try is signed anew, with the secret of the partner that tells, and carries the same id. A callback that is refused for good
+// is given up after a while, one that finds nobody at home after a day; both are written into the book. What is due after a restart
+// is told then. Taking up, settling and dropping one costs the same however many wait.
 
+import { setMaxListeners } from 'node:events';
 import type { Cancel, Clock } from '../../../runtime/clock.ts';
 import { withDeadline } from '../deadline.ts';
-import { SIGNATURE_HEADER, sign } from '../signature.ts';
+import { secretOf, sign } from '../signature.ts';
 import type { Book, Callback } from './book.ts';
-import { draw, drawBetween } from './faults.ts';
+import { draw, drawBetween, type Faults } from './faults.ts';
 
 export interface TellerDeps {
   readonly clock: Clock;
   readonly book: Book;
   /** Base URL of the api's partner surface. */
   readonly url: string;
+  /** What api and partners share; each partner's own secret is made from it. */
   readonly secret: string;
-  readonly seed: () => string;
+  readonly faults: () => Faults;
   readonly log: (line: { readonly [field: string]: unknown }) => void;
 }
 
@@ -26,6 +29,7 @@ const LONGEST_RETRY_MS = 15_000;
 const REFUSED_TRIES_MAX = 40; // About 8 minutes of a receiver that says no.
 const UNREACHABLE_MS_MAX = 24 * 3_600_000;
 const DUPLICATE_MS = [0, 800] as const;
+const TIMER_MS_MAX = 2_000_000_000; // A timer's longest wait is 2^31 ms: 24 days, beyond which it would fire at once.
 
 interface Errand {
   readonly callback: Callback;
@@ -34,33 +38,89 @@ interface Errand {
   cancel: Cancel;
 }
 
+type Answer = { readonly kind: 'taken' } | { readonly kind: 'refused' | 'unreachable'; readonly detail: string };
+
 export class Teller {
   readonly #deps: TellerDeps;
-  /** Pending callbacks with a timer, in the queue or on their way. */
+  /** Pending callbacks with a timer, in the queue, on their way or held. */
   readonly #errands = new Map<string, Errand>();
+  /** Callbacks that wait for another one, by that one's id. */
+  readonly #waiting = new Map<string, Callback[]>();
   /** Pending callbacks that were tried at least once since the start of the process. */
   readonly #tried = new Set<string>();
+  /** Errands of subjects that are held back, by subject. */
+  readonly #held = new Map<string, Errand[]>();
+  readonly #secrets = new Map<string, string>();
   readonly #queue: (() => Promise<void>)[] = [];
   readonly #stopped = new AbortController();
   #sending = 0;
 
   constructor(deps: TellerDeps) {
     this.#deps = deps;
+    setMaxListeners(SENDING_MAX + 1, this.#stopped.signal); // One per callback on its way; each is taken off again.
   }
 
-  /** Takes up every pending callback whose predecessor is through, and drops what was withdrawn. */
-  look(): void {
-    if (this.#stopped.signal.aborted) return;
+  /** Takes up everything that is pending in the book. O(book): for the start and after a reset. */
+  open(): void {
+    for (const errand of this.#errands.values()) errand.cancel();
+    this.#errands.clear();
+    this.#waiting.clear();
+    this.#held.clear();
+    for (const { callback } of this.#deps.book.callbacks()) this.take(callback);
+  }
+
+  /** Takes up one callback that stands in the book, once its predecessor is through. */
+  take(callback: Callback): void {
     const { book, clock } = this.#deps;
-    for (const errand of this.#errands.values()) {
-      if (book.callback(errand.callback.eventId)?.state !== 'pending') this.#drop(errand);
+    if (this.#stopped.signal.aborted || this.#errands.has(callback.eventId)) return;
+    if (book.callback(callback.eventId)?.state !== 'pending') return;
+    if (callback.after !== undefined && !this.#mayGo(callback.after)) {
+      const others = this.#waiting.get(callback.after.eventId);
+      if (others === undefined) this.#waiting.set(callback.after.eventId, [callback]);
+      else others.push(callback);
+      return;
     }
-    for (const { callback } of book.pending()) {
-      if (this.#errands.has(callback.eventId) || !this.#mayGo(callback)) continue;
-      const errand: Errand = { callback, tries: 0, since: Math.max(callback.dueAt, clock.wall()), cancel: () => {} };
-      this.#errands.set(callback.eventId, errand);
-      this.#after(errand, callback.dueAt - clock.wall());
-    }
+    const errand: Errand = { callback, tries: 0, since: Math.max(callback.dueAt, clock.wall()), cancel: () => {} };
+    this.#errands.set(callback.eventId, errand);
+    this.#after(errand, callback.dueAt - clock.wall());
+  }
+
+  /** Forgets a callback that was withdrawn in the book; whoever waited for it goes on. */
+  drop(eventId: string): void {
+    this.#errands.get(eventId)?.cancel();
+    this.#errands.delete(eventId);
+    this.#tried.delete(eventId);
+    this.#follow(eventId);
+  }
+
+  /** Tells nothing of this subject until it is released. */
+  hold(subject: string): void {
+    if (!this.#held.has(subject)) this.#held.set(subject, []);
+  }
+
+  /** Lets go what was held of a subject. Answers how many are told now. */
+  release(subject: string): number {
+    const held = this.#held.get(subject) ?? [];
+    this.#held.delete(subject);
+    for (const errand of held) this.#enqueue(() => this.#tell(errand));
+    return held.length;
+  }
+
+  /** Tells one callback now, whatever it waits for. False: it is not pending. */
+  now(eventId: string): boolean {
+    const callback = this.#deps.book.callback(eventId);
+    if (callback?.state !== 'pending') return false;
+    this.#errands.get(eventId)?.cancel();
+    const known = this.#errands.get(eventId);
+    const errand: Errand = known ?? {
+      callback: callback.callback,
+      tries: 0,
+      since: this.#deps.clock.wall(),
+      cancel: () => {},
+    };
+    this.#errands.set(eventId, errand);
+    this.#enqueue(() => this.#tell(errand, true));
+    return true;
   }
 
   /** Forgets all errands; the book keeps what is pending. */
@@ -71,22 +131,21 @@ export class Teller {
     this.#queue.length = 0;
   }
 
-  #mayGo({ after }: Callback): boolean {
-    if (after === undefined) return true;
+  #mayGo(after: NonNullable<Callback['after']>): boolean {
     const before = this.#deps.book.callback(after.eventId);
     if (before === undefined || before.state !== 'pending') return true;
     return after.until === 'tried' && this.#tried.has(after.eventId);
   }
 
-  #drop(errand: Errand): void {
-    errand.cancel();
-    this.#errands.delete(errand.callback.eventId);
-    this.#tried.delete(errand.callback.eventId);
+  #follow(eventId: string): void {
+    const waiting = this.#waiting.get(eventId);
+    if (waiting === undefined) return;
+    this.#waiting.delete(eventId);
+    for (const callback of waiting) this.take(callback); // Those that may still not go wait again.
   }
 
   #after(errand: Errand, ms: number): void {
-    // A timer's longest wait is 2^31 ms: 24 days, beyond which it would fire at once.
-    errand.cancel = this.#deps.clock.after(Math.min(Math.max(0, ms), 2_000_000_000), () =>
+    errand.cancel = this.#deps.clock.after(Math.min(Math.max(0, ms), TIMER_MS_MAX), () =>
       this.#enqueue(() => this.#tell(errand)),
     );
   }
@@ -108,21 +167,23 @@ export class Teller {
     }
   }
 
-  async #tell(errand: Errand): Promise<void> {
-    const { book } = this.#deps;
-    const { eventId, act } = errand.callback;
-    if (this.#errands.get(eventId) !== errand || book.callback(eventId)?.state !== 'pending') return;
+  async #tell(errand: Errand, isForced = false): Promise<void> {
+    const { callback } = errand;
+    const { eventId, subject } = callback;
+    if (!this.#isOpen(errand)) return;
+    const held = isForced ? undefined : this.#held.get(subject);
+    if (held !== undefined) return void held.push(errand);
 
-    const answer = await this.#post(errand.callback);
+    const answer = await this.#post(callback, errand.tries);
     errand.tries += 1;
     this.#tried.add(eventId);
-    if (this.#errands.get(eventId) !== errand || book.callback(eventId)?.state !== 'pending') return this.look();
-
+    if (!this.#isOpen(errand)) return;
     if (answer.kind === 'taken') {
       this.#settle(errand, 'delivered');
-      if (errand.callback.duplicate) this.#repeat(errand.callback);
+      if (callback.duplicate) this.#repeat(callback);
     } else if (this.#isOver(errand, answer.kind)) {
       this.#settle(errand, 'abandoned', answer.detail);
+      const { act } = callback;
       this.#deps.log({
         level: 'warn',
         msg: 'callback given up',
@@ -133,62 +194,58 @@ export class Teller {
       });
     } else {
       this.#after(errand, this.#retryMs(errand));
+      if (errand.tries === 1) this.#follow(eventId);
     }
-    this.look();
   }
 
-  #isOver(errand: Errand, kind: 'refused' | 'unreachable'): boolean {
-    if (kind === 'refused') return errand.tries >= REFUSED_TRIES_MAX;
-    return this.#deps.clock.wall() - errand.since > UNREACHABLE_MS_MAX;
+  #isOpen({ callback: { eventId } }: Errand): boolean {
+    return this.#errands.has(eventId) && this.#deps.book.callback(eventId)?.state === 'pending';
+  }
+
+  #isOver({ tries, since, callback }: Errand, kind: 'refused' | 'unreachable'): boolean {
+    if (kind === 'refused') return tries >= (callback.triesMax ?? REFUSED_TRIES_MAX);
+    return this.#deps.clock.wall() - since > UNREACHABLE_MS_MAX;
   }
 
   #retryMs({ callback, tries }: Errand): number {
     const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(tries - 1, 10));
-    return ceiling * (0.5 + draw(this.#deps.seed(), 'retry', callback.eventId, tries) / 2);
+    return ceiling * (0.5 + draw(this.#deps.faults().seed, 'retry', callback.eventId, tries) / 2);
   }
 
-  #settle(errand: Errand, how: 'delivered' | 'abandoned', detail?: string): void {
+  #settle({ callback: { eventId }, tries }: Errand, how: 'delivered' | 'abandoned', detail?: string): void {
     const { book, clock } = this.#deps;
-    const { eventId } = errand.callback;
-    book.append({
-      kind: 'told',
-      at: clock.wall(),
-      eventId,
-      how,
-      tries: errand.tries,
-      ...(detail === undefined ? {} : { detail }),
-    });
-    this.#drop(errand);
+    const more = detail === undefined ? {} : { detail };
+    book.append({ kind: 'told', at: clock.wall(), eventId, how, tries, ...more });
+    this.drop(eventId);
   }
 
   /** Tells it once more, whatever comes of it. */
   #repeat(callback: Callback): void {
-    const { book, clock } = this.#deps;
-    clock.after(drawBetween(this.#deps.seed(), DUPLICATE_MS, 'again', callback.eventId), () => {
+    const { book, clock, faults } = this.#deps;
+    clock.after(drawBetween(faults().seed, DUPLICATE_MS, 'again', callback.eventId), () => {
       if (this.#stopped.signal.aborted) return;
       this.#enqueue(async () => {
-        await this.#post(callback);
+        await this.#post(callback, 1);
         if (!this.#stopped.signal.aborted)
           book.append({ kind: 'told', at: clock.wall(), eventId: callback.eventId, how: 'duplicate', tries: 1 });
       });
     });
   }
 
-  async #post(
-    callback: Callback,
-  ): Promise<{ readonly kind: 'taken' } | { readonly kind: 'refused' | 'unreachable'; readonly detail: string }> {
-    const { clock, url, secret } = this.#deps;
-    const body = JSON.stringify(callback.body);
-    const headers = { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(secret, body, clock.wall()) };
+  async #post({ eventId, from, path, body }: Callback, tries: number): Promise<Answer> {
+    const { clock, url, faults } = this.#deps;
+    const isFile = typeof body === 'string';
+    const text = isFile ? body : JSON.stringify(body);
+    const { seed, wrongSignatureRate } = faults();
+    const isForged = tries === 0 && wrongSignatureRate > 0 && draw(seed, 'signature', eventId) < wrongSignatureRate;
+    const headers = {
+      'content-type': isFile ? 'text/plain' : 'application/json',
+      ...sign(this.#secret(isForged ? `not ${from}` : from), { id: eventId, body: text }, clock.wall()),
+    };
     try {
       const status = await withDeadline(clock, TIMEOUT_MS, this.#stopped.signal, async (signal) => {
-        const response = await fetch(new URL(callback.path, url), {
-          method: 'POST',
-          body,
-          headers,
-          signal,
-          redirect: 'error',
-        });
+        const request = { method: 'POST', body: text, headers, signal, redirect: 'error' as const };
+        const response = await fetch(new URL(path, url), request);
         await response.arrayBuffer();
         return response.status;
       });
@@ -198,5 +255,11 @@ export class Teller {
     } catch (error) {
       return { kind: 'unreachable', detail: error instanceof Error ? error.name : 'no answer' };
     }
+  }
+
+  #secret(partner: string): string {
+    const known = this.#secrets.get(partner) ?? secretOf(this.#deps.secret, partner);
+    this.#secrets.set(partner, known);
+    return known;
   }
 }
