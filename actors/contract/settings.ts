@@ -8,6 +8,7 @@ import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
 import { type Static, Type } from 'typebox';
 import { oneOf } from './schema.ts';
+import { type ObjectsPlace, objectsPlace, personalSettings } from './settings-personal.ts';
 
 export const DEVELOPMENT_SECRET = 'emboss-development-secret-not-for-production';
 const SECRET_CHARS_MIN = 16;
@@ -152,35 +153,7 @@ export const SettingsSchema = Type.Object({
         'partner has the new one.',
     ),
   ),
-  EMBOSS_MASTER_KEYS: Type.Optional(
-    Type.String({
-      description:
-        'Master keys that wrap the keys of persons, `id:base64` of 32 bytes each, separated by commas: the first wraps, all ' +
-        'unwrap (docs/personal-data.md). Default: made from `EMBOSS_SECRET`. Required when NODE_ENV is `production`.',
-      pattern: '^[A-Za-z0-9_-]{1,40}:[A-Za-z0-9+/_-]{43}=?(,[A-Za-z0-9_-]{1,40}:[A-Za-z0-9+/_-]{43}=?)*$',
-    }),
-  ),
-  EMBOSS_REGIONS: Type.String({
-    description:
-      'Regions, as countries separated by commas, that the store of personal data is in. Data of a person whose law asks for ' +
-      'another one are refused. `*`: all.',
-    pattern: '^(\\*|[A-Z]{2}(,[A-Z]{2})*)$',
-    default: '*',
-  }),
-  EMBOSS_OBJECTS_URL: Type.Optional(
-    Type.String({
-      description:
-        'Where documents lie: `s3+https://host[:port]/bucket?region=name` of an S3-compatible store. Default: the folder ' +
-        '`documents` of `EMBOSS_DATA_DIR`. They are sealed before they leave the process.',
-      pattern: '^s3\\+https?://[^/ ]+/[^/ ?]+(\\?region=[a-z0-9-]+)?$',
-    }),
-  ),
-  EMBOSS_OBJECTS_KEY: Type.Optional(
-    Type.String({
-      description: 'Access key and secret key of that store, `access:secret`. Required with `EMBOSS_OBJECTS_URL`.',
-      pattern: '^[^:]+:.+$',
-    }),
-  ),
+  ...personalSettings,
   EMBOSS_AUTH_JWKS_URL: Type.Optional(
     httpUrl(
       'Where the identity provider publishes its keys (JWKS). Default: the development issuer, which gives a token to ' +
@@ -257,14 +230,6 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** What the operator should hear at start, in sentences: development secrets, scaled time, misspelt settings. Empty under the supervisor. */
   readonly notices: readonly string[];
-}
-
-/** An S3-compatible store. `url` is `http(s)://host[:port]/bucket`. */
-export interface ObjectsPlace {
-  readonly url: string;
-  readonly region: string;
-  readonly accessKey: string;
-  readonly secretKey: string;
 }
 
 export interface Ports {
@@ -353,6 +318,8 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     partner: raw.EMBOSS_PARTNER_PORT,
     simulator: raw.EMBOSS_SIMULATOR_PORT,
   });
+  if ((raw.EMBOSS_OBJECTS_URL === undefined) !== (raw.EMBOSS_OBJECTS_KEY === undefined))
+    throw new SettingsError(['EMBOSS_OBJECTS_URL and EMBOSS_OBJECTS_KEY are given together']);
   return {
     redisUrl,
     redisUrlGiven: raw.REDIS_URL !== undefined,
@@ -380,24 +347,13 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     partnerSecretBefore: raw.EMBOSS_PARTNER_SECRET_BEFORE,
     masterKeys: raw.EMBOSS_MASTER_KEYS,
     regions: list(raw.EMBOSS_REGIONS),
-    objects: objectsOf(raw),
+    objects: objectsPlace(raw),
     authJwksUrl: raw.EMBOSS_AUTH_JWKS_URL,
     authIssuer: raw.EMBOSS_AUTH_ISSUER,
     origins: raw.EMBOSS_ORIGINS === undefined ? originsOf(ports.public) : list(raw.EMBOSS_ORIGINS),
     logLevel: raw.EMBOSS_LOG_LEVEL,
     notices,
   };
-}
-
-function objectsOf({ EMBOSS_OBJECTS_URL: place, EMBOSS_OBJECTS_KEY: key }: Raw): ObjectsPlace | undefined {
-  if ((place === undefined) !== (key === undefined))
-    throw new SettingsError(['EMBOSS_OBJECTS_URL and EMBOSS_OBJECTS_KEY are given together']);
-  if (place === undefined || key === undefined) return undefined;
-  const url = new URL(place.slice('s3+'.length));
-  const at = key.indexOf(':');
-  const region = url.searchParams.get('region') ?? 'us-east-1'; // What S3 itself takes for none.
-  url.search = '';
-  return { url: url.href, region, accessKey: key.slice(0, at), secretKey: key.slice(at + 1) };
 }
 
 /** Adds the files of the settings to a URL for TLS that does not name its own. */
