@@ -10,9 +10,11 @@ import { registerCards } from './routes/cards.ts';
 import { registerChanges } from './routes/changes.ts';
 import { registerCourier } from './routes/courier.ts';
 import { registerDelivery } from './routes/delivery.ts';
+import { registerDocuments } from './routes/documents.ts';
 import { registerDevelopmentTokens, registerInternal } from './routes/internal.ts';
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
+import { registerPrivacy, registerPrivacyDesk } from './routes/privacy.ts';
 import { registerSimulators } from './routes/simulators.ts';
 import { registerSla } from './routes/sla.ts';
 import { registerTasks } from './routes/tasks.ts';
@@ -31,12 +33,15 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       registerChanges(app, parts);
       registerDelivery(app, parts);
       registerCards(app, parts);
+      registerDocuments(app, parts);
+      registerPrivacy(app, parts);
       break;
     case 'internal':
       registerInternal(app, parts);
       registerTasks(app, parts);
       registerSla(app, parts);
       registerBulk(app, parts);
+      registerPrivacyDesk(app, parts);
       registerDevelopmentTokens(app, parts);
       registerSimulators(app, parts);
       break;

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { assign, createMachine } from 'xstate';
 import { loadCatalogue } from '../actors/contract/catalogue.ts';
-import { people } from '../actors/people/index.ts';
+import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host } from '../runtime/index.ts';
 import { connectRedis, type RedisServer, startRedis } from '../runtime/testing/index.ts';
@@ -136,7 +136,13 @@ async function world(t: Test, mailbox?: { readonly perActorMax: number }): Promi
       const parts: Parts = {
         ...watched,
         readiness: createReadiness(watched),
-        people: people(ordering),
+        people: openPeople(ordering, {
+          secret: SECRET,
+          masterKeys: undefined,
+          regions: ['*'],
+          objects: undefined,
+          dataDir: t.testdir(),
+        }),
         catalogue: loadCatalogue(),
         tokens,
         log,

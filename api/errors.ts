@@ -107,6 +107,19 @@ function operating(error: Error & { code: string }): ApiProblem {
   switch (error.code) {
     case 'mailbox-full':
       return new ApiProblem('rate-limited', { retryAfterMs: limits.retryAfterStoreMs }, { cause: error });
+    case 'subject-erased':
+      return new ApiProblem('archived-or-erased', {}, { cause: error });
+    case 'region-refused':
+      return new ApiProblem(
+        'forbidden',
+        { detail: 'Data of this person are stored in another region.' },
+        { cause: error },
+      );
+    case 'objects-unavailable':
+      return new ApiProblem('dependency-failed', {}, { cause: error });
+    case 'object-damaged':
+    case 'key-damaged':
+    case 'master-key-unknown':
     case 'record-damaged':
       return new ApiProblem('internal', {}, { cause: error });
     default:

@@ -2,7 +2,7 @@
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 
-const ID = /^(ord|dlv|crd|apl|bat)_[A-Za-z0-9_.-]{1,76}$/;
+const ID = /^(ord|dlv|crd|apl|bat|doc|prv|exp)_[A-Za-z0-9_.-]{1,76}$/;
 const LONG_DIGITS = /\d(?:[ -]?\d){11,}/g;
 const EMAIL = /[^\s@"']{1,64}@[^\s@"']{1,190}/g;
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;

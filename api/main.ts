@@ -8,7 +8,7 @@ import { CatalogueError, loadCatalogue } from '../actors/contract/catalogue.ts';
 import { DELIVERY, ORDERING } from '../actors/contract/index.ts';
 import { loadSettings, type Settings, SettingsError, timeOf } from '../actors/contract/settings.ts';
 import { unmendableCodes } from '../actors/contract/unmendable.ts';
-import { people } from '../actors/people/index.ts';
+import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect, OperatingError } from '../runtime/client.ts';
 import { createSurface, surfaces } from './app.ts';
 import { developmentTokens, issuerTokens, type Tokens } from './auth/tokens.ts';
@@ -66,7 +66,7 @@ async function serve(): Promise<void> {
   const parts: Parts = {
     ...watched,
     readiness: createReadiness(watched),
-    people: people(ordering),
+    people: openPeople(ordering, settings),
     catalogue,
     tokens: tokensOf(settings),
     log,

@@ -12,7 +12,7 @@ import { assign, createMachine } from 'xstate';
 import type { BulkSummary } from '../actors/contract/bulk.ts';
 import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import type { Role } from '../actors/contract/dto.ts';
-import { people } from '../actors/people/index.ts';
+import { openPeople } from '../actors/people/index.ts';
 import { taskActions, taskChart } from '../actors/tasks.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host } from '../runtime/index.ts';
@@ -27,6 +27,7 @@ import type { JsonObject, Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
 import { createReadiness } from './readiness.ts';
 import type { TaskRow } from './routes/tasks.ts';
+import { PEOPLE } from './testing.ts';
 
 const SECRET = 'a-secret-for-tests-only';
 const SHARDS = 4;
@@ -159,7 +160,7 @@ async function world(t: Test): Promise<World> {
         ...watched,
         ...{
           readiness: createReadiness(watched),
-          people: people(ordering),
+          people: openPeople(ordering, PEOPLE),
           catalogue: loadCatalogue(),
           tokens,
           origins: [],

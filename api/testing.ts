@@ -4,9 +4,11 @@
 // the journals that were trimmed or rewound. Everything that can be tested against real workers is.
 
 import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import type { OrderRequest, Role } from '../actors/contract/dto.ts';
-import { people } from '../actors/people/index.ts';
+import { openPeople } from '../actors/people/index.ts';
 import type {
   ActorView,
   AskOutcome,
@@ -23,6 +25,15 @@ import { createLog } from './log.ts';
 import type { ActorId, JournalEntry, JsonObject, Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
 import { createReadiness } from './readiness.ts';
+
+/** A vault for tests that store no document. */
+export const PEOPLE = {
+  secret: 'a-secret-for-tests-only',
+  masterKeys: undefined,
+  regions: ['*'],
+  objects: undefined,
+  dataDir: join(tmpdir(), 'emboss-played'), // Made with the first document.
+};
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
 
@@ -62,7 +73,7 @@ export function handTicker(start = NOW): HandTicker {
 export class PlayedClient {
   readonly entries: JournalEntry[] = [];
   readonly views = new Map<string, ActorView>();
-  readonly records = new Map<string, string>();
+  readonly sheets = new Map<string, Map<string, string>>();
   readonly kept = new Map<string, string>();
   readonly commands: Command[] = [];
   /** First position that is still there. */
@@ -221,13 +232,23 @@ export class PlayedClient {
           this.kept.delete(key);
           return value;
         }),
-      putRecord: async (id, bytes) =>
+      readSheet: async (id, fields) =>
         this.#up(() => {
-          const there = this.records.get(id);
-          if (there === undefined) this.records.set(id, bytes);
-          return there === undefined ? 'stored' : there === bytes ? 'same' : 'other';
+          const sheet = this.sheets.get(id) ?? new Map<string, string>();
+          return Object.fromEntries([...sheet].filter(([name]) => fields?.includes(name) ?? true));
         }),
-      getRecord: async (id) => this.#up(() => this.records.get(id)),
+      changeSheet: async (id, { when = {}, set }) =>
+        this.#up(() => {
+          const sheet = this.sheets.get(id) ?? new Map<string, string>();
+          const other = Object.entries(when).find(([name, value]) => sheet.get(name) !== value);
+          if (other !== undefined) return { kind: 'other', field: other[0] } as const;
+          for (const [name, value] of Object.entries(set))
+            if (value === undefined) sheet.delete(name);
+            else sheet.set(name, value);
+          const revision = Number(sheet.get('rev') ?? 0) + 1;
+          this.sheets.set(id, sheet.set('rev', String(revision)));
+          return { kind: 'swapped', revision } as const;
+        }),
       ping: async () => this.#up(() => 1),
       close: async () => undefined,
     };
@@ -365,7 +386,7 @@ export function playedParts(ticker: Ticker = handTicker()): Played {
   const parts: Parts = {
     ...watched,
     readiness: createReadiness(watched),
-    people: people(client),
+    people: openPeople(client, PEOPLE),
     catalogue: loadCatalogue(),
     tokens,
     log,

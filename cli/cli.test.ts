@@ -995,6 +995,7 @@ async function lookedAfter(t: Test, dataDir: string, acks: string, orders: numbe
   t.ok(JSON.parse(timers.out).timers.length > 0);
   t.equal(JSON.parse(listed.out).total, orders);
   t.match(redrive, { code: 1, err: /not parked/ });
+  await keysLookedAfter(t, dataDir);
 
   const [unknown, nowhere, usage] = await Promise.all([
     run(dataDir, 'shards', 'pin', 'ord:7', 'ordering.9'),
@@ -1007,4 +1008,25 @@ async function lookedAfter(t: Test, dataDir: string, acks: string, orders: numbe
   t.match(await run(dataDir, 'shards', 'pin', 'ord:7', 'ordering.1'), { code: 0, out: /ordering\.1, which serves it/ });
   t.match(await run(dataDir, 'shards', '--all'), { code: 0, out: /pinned to ordering\.1/ });
   t.match(await run(dataDir, 'shards', 'unpin', 'ord:7'), { code: 0, out: /free again/ });
+}
+
+/** Keys of the persons who ordered: counted, rotated to what they are, and replaced, with everything readable after. */
+async function keysLookedAfter(t: Test, dataDir: string): Promise<void> {
+  const [status, rotated, nobody, both, waiting, destroyed] = await Promise.all([
+    run(dataDir, 'keys', 'status', '--json'),
+    run(dataDir, 'keys', 'rotate', '--json'),
+    run(dataDir, 'keys', 'rekey', 'usr_nobody', '--json'),
+    run(dataDir, 'keys', 'rekey'),
+    run(dataDir, 'privacy', 'waiting'),
+    run(dataDir, 'privacy', 'destroyed', '--json'),
+  ]);
+  const { current, persons } = JSON.parse(status.out);
+  t.ok(current === 'dev' && persons.dev > 1, status.out + status.err);
+  t.same(JSON.parse(rotated.out), { persons: persons.dev, changed: 0, records: 0, failed: [] });
+  t.match(JSON.parse(nobody.out), { changed: 0 });
+  t.equal(both.code, 2, both.err);
+  t.match(waiting.out, /No request waits/);
+  t.same(JSON.parse(destroyed.out), { destroyed: [] });
+  const all = await run(dataDir, 'keys', 'rekey', '--all', '--json');
+  t.match(JSON.parse(all.out), { changed: persons.dev, failed: [] });
 }

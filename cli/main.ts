@@ -8,8 +8,10 @@ import { bulkCommand } from './commands/bulk.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { functionsCommand } from './commands/functions.ts';
+import { keysCommand } from './commands/keys.ts';
 import { orderCommand } from './commands/order.ts';
 import { parkedCommand } from './commands/parked.ts';
+import { privacyCommand } from './commands/privacy.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
 import { slaCommand } from './commands/sla.ts';
@@ -50,6 +52,8 @@ const commands = [
   discardCommand(),
   bulkCommand(),
   auditCommand(),
+  keysCommand(),
+  privacyCommand(),
   doctorCommand(),
   aclCommand(),
   functionsCommand(),

@@ -4,6 +4,7 @@
 // version it saw. Created by `connect`; `close` ends its connections and open watches.
 
 import type { Clock } from './clock.ts';
+import type { SheetChange, Swapped } from './functions/swap.ts';
 import type { ActorId, Namespace, Sequence } from './ids.ts';
 import type { Event, Json, JsonObject } from './json.ts';
 import type { Answer, JournalEntry, JournalPosition } from './messages.ts';
@@ -12,6 +13,7 @@ import type { Takeover } from './shards/takeover.ts';
 
 export { connect } from './client/connect.ts';
 export { OperatingError, OutcomeUnknown } from './errors.ts';
+export type { SheetChange, SheetFields, Swapped } from './functions/swap.ts';
 export type { JournalPosition } from './messages.ts';
 export type { Takeover, TakeoverCause } from './shards/takeover.ts';
 
@@ -257,6 +259,13 @@ export interface Client {
   putRecord(id: string, bytes: string): Promise<'stored' | 'same' | 'other'>;
   getRecord(id: string): Promise<string | undefined>;
   dropRecord(id: string): Promise<boolean>;
+  /** Fields of a sheet, absent ones left out; all of them without `fields`. One round trip. */
+  readSheet(id: string, fields?: readonly string[]): Promise<Readonly<Record<string, string>>>;
+  /**
+   * Changes a sheet as a whole, if all that `when` names is as it says; else nothing, and the answer names a field that is
+   * not. The field `rev` is the store's: it counts changes. One round trip.
+   */
+  changeSheet(id: string, change: SheetChange): Promise<Swapped>;
 
   /** Of all shards, or of those named. Seven reads for each. */
   shardViews(only?: readonly number[]): Promise<readonly ShardView[]>;

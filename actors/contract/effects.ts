@@ -33,6 +33,8 @@ export const cardCloseReason = oneOf(
 export const risk = oneOf('low', 'medium', 'high');
 const nothing = closed({});
 const slot = closed({ slotId: id, from: ms, to: ms });
+/** A class of data that a duty keeps; `until` in ms, absent while the relationship goes on. */
+const kept = closed({ dataClass: word, duty: word, until: Type.Optional(ms) });
 
 export const effects = {
   // --- Screening ---
@@ -269,6 +271,55 @@ export const effects = {
     input: closed({ orderId: id, deliveryId: id, seq: count }),
     output: nothing,
     key: ({ deliveryId, seq }) => `${deliveryId}:${seq}:void`,
+  }),
+
+  // --- Personal data: done in the vault, without a partner. The journal's entry of the outcome is the audit's ---
+  /** Destroys the documents of an order, for good. Of an order without any: done. */
+  'documents.shred': effect({
+    partner: 'local',
+    input: closed({ orderId: id, userId: id, why: word }),
+    output: closed({ destroyed: Type.Integer({ minimum: 0 }) }),
+    key: ({ orderId }) => `${orderId}:shred`,
+  }),
+  /** Destroys the person's key, and with it everything kept of him. `erased: false`: that was done before. */
+  'people.erase': effect({
+    partner: 'local',
+    input: closed({ userId: id, requestId: id }),
+    output: closed({ erased: Type.Boolean() }),
+    key: ({ userId, requestId }) => `${userId}:${requestId}`,
+  }),
+  /** What stands against an erasure. `n` counts the looks of a request. At most 20 open orders are named. */
+  'privacy.classify': effect({
+    partner: 'local',
+    input: closed({ requestId: id, userId: id, n: count }),
+    output: closed({
+      open: Type.Array(id, { maxItems: 20 }),
+      legalHold: Type.Boolean(),
+      kept: Type.Array(kept, { maxItems: 8 }),
+      personRef: Type.Optional(id),
+    }),
+    key: ({ requestId, n }) => `${requestId}:classify:${n}`,
+  }),
+  /** Destroys what no duty keeps. `waitMs`: domain time until something of the rest may be due. */
+  'privacy.prune': effect({
+    partner: 'local',
+    input: closed({ requestId: id, userId: id, n: count }),
+    output: closed({ kept: Type.Array(kept, { maxItems: 8 }), waitMs: ms }),
+    key: ({ requestId, n }) => `${requestId}:prune:${n}`,
+  }),
+  /** Puts a copy of everything kept of the person away for him. */
+  'privacy.export': effect({
+    partner: 'local',
+    input: closed({ requestId: id, userId: id }),
+    output: closed({ objectId: id, personRef: Type.Optional(id) }),
+    key: ({ requestId }) => `${requestId}:export`,
+  }),
+  /** Destroys what is due of everybody since `fromDay`. */
+  'retention.sweep': effect({
+    partner: 'local',
+    input: closed({ fromDay: Type.Integer({ minimum: 0 }) }),
+    output: closed({ nextDay: Type.Integer({ minimum: 0 }), destroyed: Type.Integer({ minimum: 0 }) }),
+    key: ({ fromDay }) => `sweep:${fromDay}`,
   }),
 
   // --- Messages to people ---

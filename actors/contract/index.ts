@@ -6,6 +6,7 @@ export * from './delivery.ts';
 export * from './effects.ts';
 export * from './ids.ts';
 export * from './ordering.ts';
+export * from './privacy.ts';
 export * from './published.ts';
 export * from './reasons.ts';
 export * from './tasks.ts';

@@ -30,7 +30,10 @@ t.test('an empty environment gives complete development settings, and says so', 
   t.equal(settings.callbackUrl, 'http://127.0.0.1:8083');
   t.same(settings.lockRedisUrls, []);
   t.equal(settings.workerId, undefined);
-  t.match(settings.notices, [/EMBOSS_SECRET is not set: the public development secret is used/]);
+  t.match(settings.notices, [
+    /EMBOSS_SECRET is not set: the public development secret is used/,
+    /EMBOSS_MASTER_KEYS is not set: .*made from EMBOSS_SECRET/,
+  ]);
   t.ok(Object.isFrozen(settings));
 });
 
@@ -51,7 +54,10 @@ t.test('what is given is taken, and what follows from it follows', async (t) => 
   t.same(settings.origins, ['http://127.0.0.1:9000', 'http://localhost:9000']);
   t.equal(settings.shards, 64);
   t.notMatch(settings.partnerSecret, /long enough/, 'the partners’ secret does not give ours away');
-  t.same(settings.notices, ['EMBOSS_TIME_SCALE is 3600: a business day passes in 24 s.']);
+  t.match(settings.notices, [
+    /EMBOSS_MASTER_KEYS is not set/,
+    'EMBOSS_TIME_SCALE is 3600: a business day passes in 24 s.',
+  ]);
 });
 
 t.test(
@@ -74,6 +80,17 @@ t.test(
     t.match(text, 'EMBOSS_SECRET must NOT have fewer than 16 characters');
     t.notMatch(text, /short|password/);
     t.match(problemsOf({ NODE_ENV: 'production' }), ['EMBOSS_SECRET is required when NODE_ENV is production']);
+    const almost = { NODE_ENV: 'production', EMBOSS_SECRET: 'not the development one' };
+    t.match(problemsOf(almost), [/EMBOSS_MASTER_KEYS is required when NODE_ENV is production.*openssl/]);
+    const wrong = problemsOf({ EMBOSS_MASTER_KEYS: 'm1:c2VjcmV0LWtleQ==' });
+    t.match(wrong, [/EMBOSS_MASTER_KEYS must match/]);
+    t.notMatch(wrong, [/c2Vjc/], 'a key is never quoted');
+    t.match(problemsOf({ EMBOSS_OBJECTS_URL: 's3+https://host/bucket' }), [/are given together/]);
+    t.match(
+      readSettings({ EMBOSS_OBJECTS_URL: 's3+http://127.0.0.1:9000/cards?region=eu-1', EMBOSS_OBJECTS_KEY: 'a:b:c' })
+        .objects,
+      { url: 'http://127.0.0.1:9000/cards', region: 'eu-1', accessKey: 'a', secretKey: 'b:c' },
+    );
     t.match(readSettings({ EMBOSS_SHARD: '3' }).notices.join('\n'), 'EMBOSS_SHARD is not a setting and is ignored');
   },
 );

@@ -7,7 +7,9 @@ import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
 import { type Static, Type } from 'typebox';
+import { lockMasterProblems } from './lock-masters.ts';
 import { oneOf } from './schema.ts';
+import { type ObjectsPlace, objectsPlace, personalSettings } from './settings-personal.ts';
 
 export const DEVELOPMENT_SECRET = 'emboss-development-secret-not-for-production';
 const SECRET_CHARS_MIN = 16;
@@ -15,7 +17,6 @@ const SECRET_CHARS_MIN = 16;
 const port = (description: string, byDefault: number) =>
   Type.Integer({ description, minimum: 1, maximum: 65_535, default: byDefault });
 const REDIS_URL = /^(rediss?(\+sentinel|\+cluster)?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/;
-const SERVER_URL = /^(rediss?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/; // Of one server: what a lock master is.
 const redisUrl = (description: string) => Type.String({ description, pattern: REDIS_URL.source });
 const httpUrl = (description: string) => Type.String({ description, pattern: '^https?://[^ ]+$' });
 const secret = (description: string) => Type.String({ description, minLength: SECRET_CHARS_MIN });
@@ -167,6 +168,7 @@ export const SettingsSchema = Type.Object({
         'partner has the new one.',
     ),
   ),
+  ...personalSettings,
   EMBOSS_AUTH_JWKS_URL: Type.Optional(
     httpUrl(
       'Where the identity provider publishes its keys (JWKS). Default: the development issuer, which gives a token to ' +
@@ -237,6 +239,11 @@ export interface Settings {
   readonly partnerSecret: string;
   /** While the secret is changed. */
   readonly partnerSecretBefore: string | undefined;
+  /** Undefined: the master key of development. */
+  readonly masterKeys: string | undefined;
+  readonly regions: readonly string[];
+  /** Undefined: a folder. */
+  readonly objects: ObjectsPlace | undefined;
   /** Undefined: the development issuer. */
   readonly authJwksUrl: string | undefined;
   readonly authIssuer: string | undefined;
@@ -281,6 +288,11 @@ export function readSettings(environment: Environment, folder = process.cwd()): 
   const secretGiven = given.EMBOSS_SECRET;
   if (given.NODE_ENV === 'production' && secretGiven === undefined) {
     throw new SettingsError(['EMBOSS_SECRET is required when NODE_ENV is production']);
+  }
+  if (given.NODE_ENV === 'production' && given.EMBOSS_MASTER_KEYS === undefined) {
+    throw new SettingsError([
+      'EMBOSS_MASTER_KEYS is required when NODE_ENV is production: a key is `<id>:$(openssl rand -base64 32)`',
+    ]);
   }
   const issuer = [given.EMBOSS_AUTH_JWKS_URL, given.EMBOSS_AUTH_ISSUER].filter((value) => value !== undefined).length;
   if (issuer === 1 || (issuer === 0 && given.NODE_ENV === 'production')) {
@@ -333,6 +345,13 @@ interface Circumstances {
   readonly production: boolean;
 }
 
+/** The lock masters, checked. */
+function lockMasters(urls: readonly string[]): readonly string[] {
+  const problems = lockMasterProblems(urls);
+  if (problems.length > 0) throw new SettingsError(problems);
+  return urls;
+}
+
 function complete(raw: Raw, { folder, notices, production }: Circumstances): Settings {
   const withTls = tlsFiles(raw);
   const redisUrl = withTls(raw.REDIS_URL ?? 'redis://127.0.0.1:6379');
@@ -343,12 +362,14 @@ function complete(raw: Raw, { folder, notices, production }: Circumstances): Set
     partner: raw.EMBOSS_PARTNER_PORT,
     simulator: raw.EMBOSS_SIMULATOR_PORT,
   });
+  if ((raw.EMBOSS_OBJECTS_URL === undefined) !== (raw.EMBOSS_OBJECTS_KEY === undefined))
+    throw new SettingsError(['EMBOSS_OBJECTS_URL and EMBOSS_OBJECTS_KEY are given together']);
   return {
     redisUrl,
     redisUrlGiven: raw.REDIS_URL !== undefined,
     orderingRedisUrl: withTls(raw.EMBOSS_ORDERING_REDIS_URL ?? redisUrl),
     deliveryRedisUrl: withTls(raw.EMBOSS_DELIVERY_REDIS_URL ?? redisUrl),
-    lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS).map(withTls),
+    lockRedisUrls: lockMasters(list(raw.LOCK_REDIS_URLS)).map(withTls),
     redis: raw.EMBOSS_REDIS,
     dataDir: resolve(folder, raw.EMBOSS_DATA_DIR),
     catalogueDir: raw.EMBOSS_CATALOGUE_DIR === undefined ? undefined : resolve(folder, raw.EMBOSS_CATALOGUE_DIR),
@@ -371,6 +392,9 @@ function complete(raw: Raw, { folder, notices, production }: Circumstances): Set
     partnerSecret:
       raw.EMBOSS_PARTNER_SECRET ?? createHmac('sha256', raw.EMBOSS_SECRET).update('partner callbacks').digest('hex'),
     partnerSecretBefore: raw.EMBOSS_PARTNER_SECRET_BEFORE,
+    masterKeys: raw.EMBOSS_MASTER_KEYS,
+    regions: list(raw.EMBOSS_REGIONS),
+    objects: objectsPlace(raw),
     authJwksUrl: raw.EMBOSS_AUTH_JWKS_URL,
     authIssuer: raw.EMBOSS_AUTH_ISSUER,
     origins: raw.EMBOSS_ORIGINS === undefined ? originsOf(ports.public) : list(raw.EMBOSS_ORIGINS),
@@ -398,6 +422,11 @@ function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
       'EMBOSS_SECRET is not set: the public development secret is used. Anyone can forge tokens. Not for production.',
     );
   }
+  if (raw.EMBOSS_MASTER_KEYS === undefined) {
+    notices.push(
+      'EMBOSS_MASTER_KEYS is not set: personal data are sealed under a key made from EMBOSS_SECRET. Not for production.',
+    );
+  }
   if (raw.EMBOSS_TIME_SCALE !== 1) {
     notices.push(
       `EMBOSS_TIME_SCALE is ${raw.EMBOSS_TIME_SCALE}: a business day passes in ${duration(86_400 / raw.EMBOSS_TIME_SCALE)}.`,
@@ -406,30 +435,6 @@ function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
   if (raw.EMBOSS_TIME_MODE === 'virtual')
     notices.push('EMBOSS_TIME_MODE is virtual: operators may move the business forward in time. For tests.');
   return notices;
-}
-
-const LOCK_MASTERS = [0, 1, 3, 5]; // An even number survives no more failures than one less, and splits its votes.
-
-/** The lock masters, checked. URLs are not quoted: they may hold a password. */
-function lockMasters(text: string | undefined): readonly string[] {
-  const urls = list(text);
-  const wrong = urls.findIndex((url) => !SERVER_URL.test(url));
-  const places = urls.map(placeOf);
-  const twice = places.findIndex((place, i) => places.indexOf(place) !== i);
-  const problems = [
-    ...(LOCK_MASTERS.includes(urls.length) ? [] : [`takes 1, 3 or 5 servers, got ${urls.length}`]),
-    ...(wrong < 0 ? [] : [`has a part that is no Redis URL: number ${wrong + 1}`]),
-    ...(twice < 0 ? [] : [`names one server twice: number ${twice + 1}; a server has one vote`]),
-  ];
-  if (problems.length > 0) throw new SettingsError(problems.map((problem) => `LOCK_REDIS_URLS ${problem}`));
-  return urls;
-}
-
-/** Which server a URL means, whoever logs in and whatever database is named. */
-function placeOf(url: string): string {
-  if (url.startsWith('/') || !URL.canParse(url)) return url;
-  const { host, pathname, hostname, port } = new URL(url);
-  return host === '' ? pathname : `${hostname}:${port || '6379'}`;
 }
 
 const RUNNER_VARIABLES = ['PS', 'FOREMAN_WORKER_NAME', 'HONCHO_PROCESS_NAME', 'DYNO'] as const;
@@ -474,7 +479,7 @@ interface Fault {
 /** Says which setting is wrong and what it takes. A secret is never quoted. */
 function sentence(fault: Fault, data: Record<string, string>): string {
   const name = fault.instancePath.slice(1);
-  const got = name.endsWith('SECRET') || name.endsWith('URL') || name.endsWith('URLS') ? '' : `, got "${data[name]}"`;
+  const got = /(SECRET|URLS?|KEYS?)$/.test(name) ? '' : `, got "${data[name]}"`;
   const allowed = fault.params.allowedValues?.join(', ');
   return `${name} ${allowed === undefined ? fault.message : `must be one of ${allowed}`}${got}`;
 }

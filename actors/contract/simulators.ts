@@ -22,7 +22,7 @@ export const timeTravelled = closed({ ordering: contextTime, delivery: contextTi
 export type TimeTravelled = Static<typeof timeTravelled>;
 
 export const shipmentAdvance = closed({ status: word, reason: Type.Optional(word) });
-export const kycResult = closed({ outcome: word, reason: Type.Optional(word) });
+export const kycResult = closed({ outcome: word });
 export const bureauResult = closed({ outcome: word });
 
 /** A day by its name, or single faults as the partner simulator takes them. */

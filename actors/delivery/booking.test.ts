@@ -13,8 +13,8 @@ import { startRedis, waitUntil } from '../../runtime/testing/index.ts';
 import { windowsAt } from '../contract/calendar.ts';
 import { type Catalogue, DEFAULT_CATALOGUE, loadCatalogue, type Zone, zoneOf } from '../contract/catalogue.ts';
 import { DELIVERY, type DeliveryInput, ORDERING } from '../contract/index.ts';
-import { DEVELOPMENT_SECRET } from '../contract/settings.ts';
-import { people } from '../people/index.ts';
+import { DEVELOPMENT_SECRET, readSettings } from '../contract/settings.ts';
+import { openPeople } from '../people/index.ts';
 
 const SHARDS = 8;
 const WRITERS = 200;
@@ -110,7 +110,9 @@ test('DL8: 200 racing writers never overbook a slot, and other files mean other 
   const open = (namespace: string) => connect({ namespace, url: redis.url, secret: DEVELOPMENT_SECRET, config });
   const [client, ordering] = await Promise.all([open(DELIVERY), open(ORDERING)]);
   t.teardown(() => Promise.all([client.close(), ordering.close()]));
-  const { addressRef } = await people(ordering).storeAddress({ countryCode: 'DE', postalCode: '10117' }, 'home');
+  const vault = openPeople(ordering, readSettings({}));
+  const owner = { userId: by };
+  const { addressRef } = await vault.storeAddress({ countryCode: 'DE', postalCode: '10117' }, 'home', owner);
   const folder = catalogueWith(t, (zones) => {
     for (const zone of zones) zone.capacity = CAPACITY;
   });
@@ -156,7 +158,7 @@ test('DL8: 200 racing writers never overbook a slot, and other files mean other 
   await Promise.all(rest.slice(100, 105).map((id) => choose(id, later)));
   const few = await settled(client, rest.slice(100, 105), isDecided);
   t.equal(few.filter(({ states }) => states.includes('appointment.confirmed')).length, 1);
-  const munich = await people(ordering).storeAddress({ countryCode: 'DE', postalCode: '80331' }, 'away');
+  const munich = await vault.storeAddress({ countryCode: 'DE', postalCode: '80331' }, 'away', owner);
   const [refused] = await settled(client, [await delivery(client, munich.addressRef, 900)], isServed);
   t.ok(refused?.states.includes('transport.refused'), 'no courier goes there any more');
 });

@@ -4,7 +4,7 @@ import { OperatingError, systemClock } from '../../runtime/index.ts';
 import { type Catalogue, CatalogueError, loadCatalogue } from '../contract/catalogue.ts';
 import { DELIVERY, ORDERING } from '../contract/index.ts';
 import { httpPartners } from '../partners/index.ts';
-import { people } from '../people/index.ts';
+import { openPeople } from '../people/index.ts';
 import { runWorker } from '../worker.ts';
 import { deliveryCharts } from './registration.ts';
 
@@ -14,7 +14,7 @@ await runWorker({
   charts: async (open, settings, log) => {
     const catalogue = catalogueOf(settings.catalogueDir);
     // The vault lies beside the ordering context, where applications are filed; the code follows from our own namespace.
-    const [vault, own] = [people(await open(ORDERING)), await open(DELIVERY)];
+    const [vault, own] = [openPeople(await open(ORDERING), settings), await open(DELIVERY)];
     const partners = httpPartners({ url: settings.partnersUrl, people: vault, bookings: own, clock: systemClock, log });
     return deliveryCharts({ partners, catalogue, people: vault, digest: own.digest });
   },

@@ -6,6 +6,7 @@ import { performed, unconnected } from '../effects.ts';
 import type { Partners } from '../partners/ports.ts';
 import type { Reconciled } from '../reconcile.ts';
 import { eligibilityOf } from './eligibility.ts';
+import { type PrivacyDoors, privacyHandlers } from './privacy.ts';
 
 export interface OrderingHandlers {
   readonly invokes: { readonly [source: string]: EffectRegistration };
@@ -16,6 +17,8 @@ export interface OrderingDoors {
   readonly partners: Partners;
   /** Compares the orders with their deliveries; see actors/reconcile.ts. */
   readonly reconcile: (signal: AbortSignal) => Promise<Reconciled>;
+  /** The vault, and the orders by which its duties are judged. */
+  readonly privacy: PrivacyDoors;
 }
 
 /** The handlers over the doors; without doors, none of them reaches anybody. */
@@ -28,6 +31,7 @@ export function orderingHandlers(doors?: OrderingDoors): OrderingHandlers {
       'credit.withdraw': performed('credit.withdraw', { run: screening?.withdrawCredit ?? unconnected }),
     },
     invokes: {
+      ...privacyHandlers(doors?.privacy),
       'kyc.start': performed('kyc.start', { run: screening?.startKyc ?? unconnected }),
       'aml.screen': performed('aml.screen', { run: screening?.screenAml ?? unconnected }),
       'eligibility.check': performed('eligibility.check', {

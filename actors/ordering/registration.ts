@@ -5,7 +5,6 @@ import {
   type Hosted,
   type MessageRegistration,
   message,
-  note,
   type Send,
 } from '../../runtime/hosting.ts';
 import { actorId } from '../../runtime/ids.ts';
@@ -40,6 +39,7 @@ import {
 import { taskActions, taskChart } from '../tasks.ts';
 import { announceOrder, answerOrder } from './face.ts';
 import { type OrderingDoors, orderingHandlers } from './handlers.ts';
+import { privacyChart, retentionChart, tellPrivacy } from './privacy-charts.ts';
 
 const VERSION = '1';
 /** Blank plastic of a design when its count begins. */
@@ -67,8 +67,8 @@ export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
         commandDelivery,
         beginOrder,
         tellOrder,
-        tellPrivacy: note,
-        shredDocuments: note,
+        tellPrivacy,
+        'documents.shred': invokes['documents.shred'] as EffectRegistration,
         ...tasks,
       },
       announce: announceOrder,
@@ -95,6 +95,8 @@ export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
       actions: { openTask: tasks.openTask },
     },
     taskChart,
+    privacyChart({ ...invokes, notify: actions.notify as EffectRegistration }),
+    retentionChart(invokes),
   ];
 }
 

@@ -79,6 +79,10 @@ export const Address = Type.Object(
 );
 export type Address = Static<typeof Address>;
 
+/** The region whose law says where a person's data are stored. 152-FZ art. 18(5): those of Russian citizens in Russia. */
+export const residencyOf = ({ citizenship }: Pick<Person, 'citizenship'>): string | undefined =>
+  citizenship === 'RU' ? 'RU' : undefined;
+
 export const isPerson = Compile(Person);
 export const isAddress = Compile(Address);
 

@@ -4,9 +4,7 @@
 
 import type { OrderRequest } from '../../actors/contract/dto.ts';
 import type { OrderInput, Verification } from '../../actors/contract/index.ts';
-import type { Address, People, Person } from '../../actors/people/index.ts';
-import type { Client } from '../../runtime/client.ts';
-import { canonical } from '../canonical.ts';
+import { type Address, type People, type Person, residencyOf } from '../../actors/people/index.ts';
 import { ApiProblem } from '../errors.ts';
 import type { ActorId, JsonObject } from '../parts.ts';
 import type { Application } from '../resource/order.ts';
@@ -109,26 +107,25 @@ function verificationFor(method: string): Verification {
   return { idCheck: met, otp: met, signature: met, photo: false };
 }
 
-/** Ids of the records that belong to an order. */
-export const applicationRef = (client: Client, orderId: string): string => client.derive('app', 'application', orderId);
-
 /**
- * Writes person, address and application under ids that follow from the order's: three round trips side by side.
+ * Writes person, address and application under ids that follow from the order's: side by side.
  * Throws `idempotency-key-reused` when the order's records hold something else.
  */
 export async function storeApplication(
-  parts: { readonly ordering: Client; readonly people: People },
+  { people }: { readonly people: People },
   orderId: ActorId,
   userId: string,
   order: Filed,
 ) {
-  const [person, address, application] = await Promise.all([
-    parts.people.storePerson(personOf(order, userId), orderId),
-    parts.people.storeAddress(addressOf(order), orderId),
-    parts.ordering.putRecord(applicationRef(parts.ordering, orderId), canonical(applicationOf(order))),
+  const filedBy = personOf(order, userId);
+  const owner = { userId, residency: residencyOf(filedBy) };
+  const stored = await Promise.all([
+    people.storePerson(filedBy, orderId),
+    people.storeAddress(addressOf(order), orderId, owner),
+    people.storeApplication(applicationOf(order), orderId, owner),
   ]);
-  if (person.kind === 'other' || address.kind === 'other' || application === 'other')
-    throw new ApiProblem('idempotency-key-reused');
+  const [person, address] = stored;
+  if (stored.some(({ kind }) => kind === 'other')) throw new ApiProblem('idempotency-key-reused');
   return { personRef: person.personRef, addressRef: address.addressRef };
 }
 
@@ -163,9 +160,10 @@ export function applicationOf({ clientReference, cardInfo, legalInfo, deliveryIn
 }
 
 /** The application as filed; undefined when it was erased. One round trip. */
-export async function readApplication(client: Client, orderId: string): Promise<Application | undefined> {
-  const text = await client.getRecord(applicationRef(client, orderId));
-  return text === undefined ? undefined : (JSON.parse(text) as Application); // Written by `storeApplication` and nobody else.
-}
+export const readApplication = async (
+  people: People,
+  orderId: string,
+  userId: string,
+): Promise<Application | undefined> => (await people.readApplication(orderId, userId)) as Application | undefined; // Written by `storeApplication` and nobody else.
 
 export const asInput = (input: OrderInput): JsonObject => input as unknown as JsonObject; // A JSON object by its schema.

@@ -75,7 +75,7 @@ function registerEdits(plain: FastifyInstance, parts: Parts): void {
         basis: editsOf(view),
         ...(cardInfo?.designId === undefined ? {} : { designId: cardInfo.designId }),
         ...(await renamed(request, parts, view, cardInfo?.embossedName)),
-        ...(await placed(request, parts, deliveryInfo?.address)),
+        ...(await placed(request, parts, view, deliveryInfo?.address)),
         ...methodOf(deliveryInfo ?? {}),
       };
       return told(reply, await say(request, parts, view, event), 200);
@@ -108,7 +108,7 @@ export async function renamed(
   if (embossedName === undefined) return {};
   const person = await parts.people.readPerson(factsOf(view.context).personRef);
   if (person === undefined) throw new ApiProblem('archived-or-erased');
-  const stored = await parts.people.storePerson({ ...person, embossedName }, scopeOf(request, parts));
+  const stored = await parts.people.storePerson({ ...person, embossedName }, scopeOf(request, parts, view));
   if (stored.kind === 'other') throw new ApiProblem('idempotency-key-reused');
   return { personRef: stored.personRef };
 }
@@ -117,16 +117,22 @@ export async function renamed(
 async function placed(
   request: FastifyRequest,
   parts: Parts,
+  view: ActorView,
   address: Address | undefined,
 ): Promise<{ readonly addressRef?: string; readonly country?: string }> {
   if (address === undefined) return {};
-  const { addressRef, kind } = await parts.people.storeAddress(address, scopeOf(request, parts));
+  const { addressRef, kind } = await parts.people.storeAddress(address, scopeOf(request, parts, view), {
+    userId: factsOf(view.context).userId,
+  });
   if (kind === 'other') throw new ApiProblem('idempotency-key-reused');
   return { addressRef, country: address.countryCode };
 }
 
-const scopeOf = (request: FastifyRequest, { ordering }: Parts): string =>
-  ordering.digest('change', principalOf(request).subject, routeOf(request), idempotencyKey(request)).slice(0, 40);
+/** It begins with the order, whose end decides how long the record is kept. */
+const scopeOf = (request: FastifyRequest, { ordering }: Parts, { actor }: ActorView): string => {
+  const { subject } = principalOf(request);
+  return `${actor}:${ordering.digest('change', subject, routeOf(request), idempotencyKey(request)).slice(0, 40)}`;
+};
 
 const methodOf = ({ method, pickupPointId }: { readonly method?: string; readonly pickupPointId?: string }) => ({
   ...(method === undefined ? {} : { method }),
@@ -142,7 +148,7 @@ function registerWishes(plain: FastifyInstance, parts: Parts): void {
     { config: { allow }, schema: { params: path, body: addressChange, response: answered } },
     async (request, reply) => {
       const view = await begun(request, parts);
-      const place = await placed(request, parts, request.body.address);
+      const place = await placed(request, parts, view, request.body.address);
       const by = principalOf(request).subject;
       const type = isIn(view, 'screening') ? 'ADDRESS_CORRECTED' : isIn(view, 'approved') ? 'EDIT' : 'CHANGE_ADDRESS';
       return told(reply, await say(request, parts, view, { type, by, ...place }));
@@ -154,7 +160,7 @@ function registerWishes(plain: FastifyInstance, parts: Parts): void {
     { config: { allow }, schema: { params: path, body: methodChange, response: answered } },
     async (request, reply) => {
       const view = await begun(request, parts);
-      const place = await placed(request, parts, request.body.address);
+      const place = await placed(request, parts, view, request.body.address);
       const by = principalOf(request).subject;
       const type = isIn(view, 'approved') ? 'EDIT' : 'CHANGE_METHOD';
       return told(reply, await say(request, parts, view, { type, by, ...methodOf(request.body), ...place }));
@@ -166,7 +172,7 @@ function registerWishes(plain: FastifyInstance, parts: Parts): void {
     { config: { allow }, schema: { params: path, body: redelivery, response: answered } },
     async (request, reply) => {
       const view = await begun(request, parts);
-      const place = await placed(request, parts, request.body.address);
+      const place = await placed(request, parts, view, request.body.address);
       const type = isIn(view, 'returned') ? 'REDELIVER' : 'RETRY_DELIVERY';
       const by = principalOf(request).subject;
       return told(reply, await say(request, parts, view, { type, by, ...(type === 'REDELIVER' ? place : {}) }));

@@ -206,7 +206,7 @@ async function refuseDuplicate(
 export async function partsOf(view: ActorView, parts: Parts) {
   const facts = factsOf(view.context);
   const [application, person, address] = await Promise.all([
-    readApplication(parts.ordering, view.actor),
+    readApplication(parts.people, view.actor, facts.userId),
     parts.people.readPerson(facts.personRef),
     parts.people.readAddress(facts.addressRef),
   ]);

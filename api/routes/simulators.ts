@@ -112,8 +112,7 @@ function registerWishes(plain: FastifyInstance, controls: PartnerControls): void
     { config: { allow }, schema: { params: order, body: kycResult } },
     async (request, reply) => {
       noted(request, request.body.outcome);
-      const { outcome, ...reason } = request.body;
-      const wish = { orderId: request.params.orderId, verdict: outcome, ...reason };
+      const wish = { orderId: request.params.orderId, verdict: request.body.outcome };
       return reply.code(202).send(await controls.call('POST', '/control/kyc/verdict', wish));
     },
   );

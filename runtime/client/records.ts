@@ -3,14 +3,19 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '../client.ts';
 import { OperatingError } from '../errors.ts';
-import { command, durable } from '../functions/call.ts';
+import { command, durable, pairsOf } from '../functions/call.ts';
 import { limit } from '../functions/limit.ts';
+import { swap } from '../functions/swap.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { NamespaceKeys } from '../redis/keys.ts';
 
-export type Records = Pick<Client, 'limit' | 'once' | 'keep' | 'take' | 'putRecord' | 'getRecord' | 'dropRecord'>;
+export type Records = Pick<
+  Client,
+  'limit' | 'once' | 'keep' | 'take' | 'putRecord' | 'getRecord' | 'dropRecord' | 'readSheet' | 'changeSheet'
+>;
 
 const RECORD_CHARS_MAX = 64_000; // Documents live in an object store; here are references and personal data of one person.
+const SHEET_CHARS_MAX = 1_000_000; // A call of the owner's size (C4): what one server may stand still for.
 
 export function records(batch: Batch, names: NamespaceKeys): Records {
   return {
@@ -34,6 +39,28 @@ export function records(batch: Batch, names: NamespaceKeys): Records {
     },
     getRecord: (id) => batch.run(command(['GET', names.record(id)], (reply) => (reply as string | null) ?? undefined)),
     dropRecord: (id) => batch.run(durable(command(['DEL', names.record(id)], (reply) => reply === 1))),
+    readSheet: (id, fields) =>
+      fields === undefined
+        ? batch.run(command(['HGETALL', names.sheet(id)], (reply) => Object.fromEntries(pairsOf(reply))))
+        : batch.run(
+            command(['HMGET', names.sheet(id), ...fields], (reply) =>
+              Object.fromEntries(
+                (reply as (string | null)[]).flatMap((value, at) =>
+                  value === null ? [] : [[fields[at] as string, value]],
+                ),
+              ),
+            ),
+          ),
+    async changeSheet(id, change) {
+      const chars = Object.values(change.set).reduce((sum, value) => sum + (value?.length ?? 0), 0);
+      if (chars > SHEET_CHARS_MAX) {
+        throw new OperatingError(
+          'record-too-large',
+          `a sheet takes at most ${SHEET_CHARS_MAX} characters at once, not ${chars}`,
+        );
+      }
+      return batch.run(swap(names.sheet(id), change));
+    },
   };
 }
 

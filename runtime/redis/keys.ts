@@ -90,6 +90,8 @@ export interface NamespaceKeys {
   once(key: string): string;
   keep(key: string): string;
   record(id: string): string;
+  /** Hash: a sheet beside the actors, changed by compare-and-set. */
+  sheet(id: string): string;
 }
 
 export function namespaceKeys(ns: Namespace): NamespaceKeys {
@@ -106,6 +108,7 @@ export function namespaceKeys(ns: Namespace): NamespaceKeys {
     once: (key) => `{${ns}:once:${key}}`,
     keep: (key) => `{${ns}:keep:${key}}`,
     record: (id) => `{${ns}:record:${id}}`,
+    sheet: (id) => `{${ns}:sheet:${id}}`,
   };
 }
 

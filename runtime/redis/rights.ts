@@ -74,7 +74,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     written: (ns) => ['inbox', 'backlog', 'lanes:in', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
   },
   client: {
-    functions: ['found', 'limit', 'meta', 'publish', 'rights', 'send', 'travel'],
+    functions: ['found', 'limit', 'meta', 'publish', 'rights', 'send', 'swap', 'travel'],
     commands: [
       ...EVERY,
       ...VERIFY,
@@ -112,7 +112,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     written: (ns) => [
       ...['inbox', 'backlog', 'dedupe', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
       ...['config', 'assignment', 'travels'].map((name) => keyPatterns.own(ns, name)),
-      ...['record', 'keep', 'once', 'limit'].map((kind) => keyPatterns.beside(ns, kind)),
+      ...['record', 'sheet', 'keep', 'once', 'limit'].map((kind) => keyPatterns.beside(ns, kind)),
     ],
     read: (ns) => [keyPatterns.shards(ns), keyPatterns.own(ns)],
   },

@@ -47,6 +47,7 @@ export { type Bounds, type Call, type Linearization, linearizable, type Model } 
 export type { LossReport } from './audit/losses.ts';
 export { historyModels, tally, versions } from './audit/models.ts';
 export { HistoryRecorder, type HistoryRecorderOptions, outcomeOf, type RecordedClient } from './audit/recorder.ts';
+export { Canaries, type CanaryFinding, formsOf } from './canaries.ts';
 export { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 export type { ClusterServer } from './cluster/cluster-server.ts';
 export type { ClusterWorker, LifeOptions, WorkerState } from './cluster/cluster-worker.ts';

@@ -174,10 +174,10 @@ test('4.6: what was asked of screening is taken back at an early end', (t) => {
   t.same(decided.said('kyc.cancel'), [], 'a verdict is not cancelled');
   const rejected = allButIdentity();
   rejected.send({ type: 'KYC_REJECTED', reason: 'forged' });
-  t.match(rejected.said('shredDocuments'), [{ why: 'application_rejected' }]);
+  t.match(rejected.said('documents.shred'), [{ why: 'application_rejected' }]);
   const discarded = drafted();
   discarded.send({ type: 'DISCARD', by });
-  t.match(discarded.said('shredDocuments'), [{ why: 'discarded' }], 'O-03');
+  t.match(discarded.said('documents.shred'), [{ why: 'discarded' }], 'O-03');
   const silent = screened();
   silent.fire('partnerSilent');
   t.ok(silent.in('fulfilment.screening.identity.referred'), 'O-06: a vendor that never answers');

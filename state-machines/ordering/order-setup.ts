@@ -115,7 +115,7 @@ export const ordering = setup({
     tellPrivacy: told<Told<'ERASURE_ACCEPTED' | 'ERASURE_REFUSED' | 'ORDER_ENDED'> & { readonly reason?: string }>(),
     'kyc.cancel': told<{ orderId: string; attempt: number }>(),
     'credit.withdraw': told<{ orderId: string }>(),
-    shredDocuments: told<{ orderId: string; userId: string; why: string }>(),
+    'documents.shred': told<{ orderId: string; userId: string; why: string }>(),
 
     startStage: assign(update.startStage),
     pauseStage: assign(update.pauseStage),

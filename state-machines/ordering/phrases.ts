@@ -205,7 +205,7 @@ const reportEnd = {
 } as const;
 export const shredDocuments = (why: string) =>
   ({
-    type: 'shredDocuments',
+    type: 'documents.shred',
     params: ({ context: { orderId, userId } }: Scope) => ({ orderId, userId, why }),
   }) as const;
 

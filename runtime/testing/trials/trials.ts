@@ -30,6 +30,7 @@ import { timers } from './30-timers.ts';
 import { randomCharts } from './32-random-charts.ts';
 import { simulationSweep } from './33-simulation.ts';
 import { everyCall } from './34-every-call.ts';
+import { canaries } from './42-canaries.ts';
 import { rollingUpgrade } from './46-rolling-upgrade.ts';
 import type { Trial } from './trial.ts';
 
@@ -64,5 +65,6 @@ export const trials: readonly Trial[] = [
   randomCharts,
   simulationSweep,
   everyCall,
+  canaries,
   rollingUpgrade,
 ];
