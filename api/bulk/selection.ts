@@ -118,7 +118,7 @@ function fitsParked({ cause }: ParkedView, view: ActorView | undefined, filter: 
 const isBelow = (leaf: string, pattern: string): boolean =>
   pattern.endsWith('.*') ? leaf.startsWith(pattern.slice(0, -1)) : leaf === pattern;
 
-/** The latest entry into a state that is old enough. Lengths are of the domain; the index is in real time. */
+/** The latest entry into a state that is old enough. Lengths are of the domain, the index in real time: travel is not in it. */
 const cutoff = (client: Client, { olderThanMs = 0 }: BulkFilter): number =>
   client.now() - olderThanMs / client.timeScale;
 

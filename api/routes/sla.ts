@@ -38,7 +38,7 @@ export function registerSla(plain: FastifyInstance, { ordering }: Parts): void {
   });
 }
 
-/** `since` is when the order became what it is listed as; `stageSince` when its stage began. */
+/** `since` is when the order became what it is listed as, of the street; `stageSince` when its stage began, of business time. */
 function lateOf({ actor, since }: Standing, view: ActorView | undefined) {
   if (view === undefined) return [];
   const { name, since: began } = view.context.stage as { readonly name: string; readonly since: number };

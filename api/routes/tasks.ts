@@ -191,7 +191,7 @@ function isIn({ state, escalated }: TaskRow, wanted: keyof typeof leaves): boole
 
 export type TaskRow = ReturnType<typeof rowOf>;
 
-/** `since`: in the state that was asked for; else of the last step. Times to be kept are in real time, whatever the time scale. */
+/** Opening, due time and how long it is open are of business time (T2); `since`, in the state that was asked for, is of the street. */
 function rowOf(view: ActorView, client: Client, since = view.updatedAt) {
   const context = contextOf(view);
   const { words, verbs } = taskKind(context.task);
@@ -210,7 +210,8 @@ function rowOf(view: ActorView, client: Client, since = view.updatedAt) {
     asked: context.asked,
     openings: context.openings,
     openedAt: time(context.openedAt),
-    dueAt: time(context.openedAt + context.dueMs / client.timeScale),
+    dueAt: time(context.openedAt + context.dueMs),
+    openForMs: Math.max(0, client.domainNow() - context.openedAt),
     since: time(since),
     ends: context.ends,
     verbs,

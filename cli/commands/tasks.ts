@@ -8,7 +8,6 @@ import type { RestClient } from '../../api/client/index.ts';
 import { desks, taskKind, tasks } from '../../state-machines/tasks.ts';
 import { apiFailure, findSystem, restFor } from '../found.ts';
 import { duration, table } from '../table.ts';
-import { wallTime } from '../time.ts';
 
 /** A row of `GET /internal/v1/tasks`, as far as it is shown. */
 interface Row {
@@ -22,6 +21,7 @@ interface Row {
   readonly asked: number;
   readonly openedAt: string;
   readonly dueAt: string;
+  readonly openForMs: number;
   readonly verbs: readonly string[];
 }
 
@@ -73,13 +73,12 @@ async function list({ kinds, json, token, ...query }: ListOptions): Promise<void
   const { rows, hasMore } = await pages(client, query);
   if (json === true) return void process.stdout.write(`${JSON.stringify({ tasks: rows, hasMore })}\n`);
   if (rows.length === 0) return void process.stdout.write('No such task.\n');
-  const now = Date.parse(wallTime());
   const cells = rows.map((row) => [
     row.taskId,
     row.desk,
     row.escalated ? `${row.state} ESCALATED` : row.state,
     row.claimedBy ?? '–',
-    duration(Math.max(0, now - Date.parse(row.openedAt))),
+    duration(row.openForMs),
     row.asked,
     row.verbs.join(', '),
   ]);
