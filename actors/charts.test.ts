@@ -18,11 +18,12 @@ import { closedBatch } from '../state-machines/ordering/closed-batch.ts';
 import { order } from '../state-machines/ordering/order.ts';
 import { stock } from '../state-machines/ordering/stock.ts';
 import { sweep } from '../state-machines/ordering/sweep.ts';
+import { task } from '../state-machines/task.ts';
 import * as contract from './contract/index.ts';
 import { charts as deliveryCharts } from './delivery/registration.ts';
 import { charts as orderingCharts } from './ordering/registration.ts';
 
-const hosted: readonly Hosted[] = [...orderingCharts, ...deliveryCharts];
+const hosted: readonly Hosted[] = [...new Set([...orderingCharts, ...deliveryCharts])]; // Both host tasks.
 const by = 'usr_1';
 const orderId = 'ord_3kTabcdefghijklmnopqrstuv';
 const courierId = 'usr_courier7';
@@ -58,6 +59,7 @@ const catalogues: Record<string, Record<string, TSchema>> = {
   stock: contract.stockEvents,
   cardGuard: contract.cardGuardEvents,
   sweep: contract.sweepEvents,
+  task: contract.taskEvents,
   delivery: contract.deliveryEvents,
   slot: contract.slotEvents,
   run: contract.runEvents,
@@ -70,6 +72,7 @@ const inputs: Record<string, TSchema> = {
   stock: contract.stockInput,
   cardGuard: contract.cardGuardInput,
   sweep: contract.sweepInput,
+  task: contract.taskInput,
   delivery: contract.deliveryInput,
   slot: contract.slotInput,
   run: contract.runInput,
@@ -651,6 +654,17 @@ const sharedTrial = (machine: Trial['machine'], input: Fields): Trial => ({
     }),
 });
 
+const taskTrial: Trial = {
+  machine: task,
+  stamp: true,
+  input: () => ({ taskId: 'tsk_a_held', subject: 'ord_a', orderId: 'ord_a', task: 'held' }),
+  event: (random, allowed) =>
+    anyEvent(random, Object.keys(contract.taskEvents), /./, allowed, {
+      ...{ desk: 'operations', dueMs: pick(random, [1, 1_000]), ends: pick(random, ['state', 'person']) },
+      ...{ by: pick(random, ['ops.a', 'ops.b']), reason: 'mended' },
+    }),
+};
+
 test('C1: our charts step as live actors do, from cache and after reloads', async (t) => {
   const trials = {
     order: orderTrial,
@@ -663,6 +677,7 @@ test('C1: our charts step as live actors do, from cache and after reloads', asyn
     sweep: sharedTrial(sweep, { everyMs: 900_000 }),
     slot: sharedTrial(slot, { slotId }),
     run: sharedTrial(courierRun, { runId: 'run_1', courierId, capacity: 2, until: 1 }),
+    task: taskTrial,
   };
   for (const [name, trial] of Object.entries(trials)) {
     const share = name === 'order' || name === 'delivery' ? sequences : Math.ceil(sequences / 8);

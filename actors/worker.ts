@@ -8,7 +8,7 @@ import { type Logger, pino } from 'pino';
 import { type Client, connect } from '../runtime/client.ts';
 import { type Host, type Hosted, host, NotHostable, OperatingError, pause, systemClock } from '../runtime/index.ts';
 import { DELIVERY, ORDERING } from './contract/index.ts';
-import { loadSettings, type Settings, SettingsError } from './contract/settings.ts';
+import { loadSettings, type Settings, SettingsError, timeOf } from './contract/settings.ts';
 import { unmendableCodes } from './contract/unmendable.ts';
 
 const STORE_RETRY_MS = 500;
@@ -96,7 +96,7 @@ const clientOptions = (namespace: string, settings: Settings) => ({
   url: urlOf(namespace, settings),
   secret: settings.secret,
   durability: settings.durability,
-  config: { shards: settings.shards, timeScale: settings.timeScale },
+  config: { shards: settings.shards, ...timeOf(settings) },
 });
 
 function hostOptions({ namespace }: Context, settings: Settings, worker: string) {
@@ -108,7 +108,7 @@ function hostOptions({ namespace }: Context, settings: Settings, worker: string)
     url: urlOf(namespace, settings),
     shards: settings.shards,
     durability: settings.durability,
-    timeScale: settings.timeScale,
+    ...timeOf(settings),
     peers: { [other]: { url: urlOf(other, settings), shards: settings.shards } },
     ...(settings.lockRedisUrls.length === 0 ? {} : { lockUrls: settings.lockRedisUrls }),
   };

@@ -5,6 +5,7 @@ import { installGate } from './auth/gate.ts';
 import { createFrame, registerProblems, type SurfaceName } from './frame.ts';
 import { registerLive } from './live/upgrade.ts';
 import type { Parts } from './parts.ts';
+import { registerBulk } from './routes/bulk.ts';
 import { registerCards } from './routes/cards.ts';
 import { registerChanges } from './routes/changes.ts';
 import { registerCourier } from './routes/courier.ts';
@@ -14,6 +15,9 @@ import { registerDevelopmentTokens, registerInternal } from './routes/internal.t
 import { registerOrders } from './routes/orders.ts';
 import { registerPartners } from './routes/partner.ts';
 import { registerPrivacy, registerPrivacyDesk } from './routes/privacy.ts';
+import { registerSimulators } from './routes/simulators.ts';
+import { registerSla } from './routes/sla.ts';
+import { registerTasks } from './routes/tasks.ts';
 
 export const surfaces: readonly SurfaceName[] = ['public', 'internal', 'courier', 'partner'];
 
@@ -35,7 +39,11 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
     case 'internal':
       registerInternal(app, parts);
       registerPrivacyDesk(app, parts);
+      registerTasks(app, parts);
+      registerSla(app, parts);
+      registerBulk(app, parts);
       registerDevelopmentTokens(app, parts);
+      registerSimulators(app, parts);
       break;
     case 'courier':
       registerCourier(app, parts);

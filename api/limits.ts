@@ -12,6 +12,9 @@ export const limits = {
   floorWaitMs: 500,
   /** A slow sender does not hold a socket for longer. */
   requestTimeoutMs: 30_000,
+  /** How long a control of the partner simulators may take, and how much of their words is passed on. */
+  controlMs: 5_000,
+  controlDetailMax: 300,
   retryAfterUnknownMs: 1_000,
   retryAfterRunningMs: 500,
   retryAfterStoreMs: 2_000,
@@ -19,6 +22,24 @@ export const limits = {
   eventsPageMax: 200,
   stopsMax: 500,
   listMax: 1_000,
+  /** One page of a list with a cursor (domain, 5.7). */
+  pageMax: 200,
+  /** Tasks that one call looks at for those that fit its filter. */
+  tasksSeenMax: 2_000,
+  /** Actors that the choice of a bulk operation looks at. */
+  bulkSeenMax: 20_000,
+  /** Acts of a bulk operation that says no limit. */
+  bulkActs: 1_000,
+  /** Acts of one run: at two seconds each and eight at a time they end within the caller's own deadline. */
+  bulkPortion: 25,
+  bulkAtOnce: 8,
+  /** Over all bulk operations of a context: a share that leaves customers the rest. */
+  bulkRate: { count: 50, perMs: 1_000, burst: 25 },
+  bulkTurnMs: 3_000,
+  /** Actors that a dry run names. */
+  bulkSample: 20,
+  /** Deliveries of one order: the first, two redeliveries, and room. */
+  deliveriesMax: 5,
   ticketTtlMs: 30_000,
   /** `/readyz` reads six facts per shard: at most this often, whoever asks. Less than a start-up notices. */
   shardViewsKeptMs: 250,

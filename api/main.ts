@@ -6,7 +6,7 @@ import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { CatalogueError, loadCatalogue } from '../actors/contract/catalogue.ts';
 import { DELIVERY, ORDERING } from '../actors/contract/index.ts';
-import { loadSettings, type Settings, SettingsError } from '../actors/contract/settings.ts';
+import { loadSettings, type Settings, SettingsError, timeOf } from '../actors/contract/settings.ts';
 import { unmendableCodes } from '../actors/contract/unmendable.ts';
 import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect, OperatingError } from '../runtime/client.ts';
@@ -17,6 +17,7 @@ import type { SurfaceName } from './frame.ts';
 import { limits } from './limits.ts';
 import { createHub } from './live/hub.ts';
 import { createLog } from './log.ts';
+import { partnerControls } from './partner-controls.ts';
 import type { Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
 import { createReadiness } from './readiness.ts';
@@ -71,6 +72,7 @@ async function serve(): Promise<void> {
     log,
     callbackSecret: settings.partnerSecret,
     callbackSecretBefore: settings.partnerSecretBefore,
+    controls: isPlayed(ordering) ? partnerControls(settings.partnersUrl) : undefined,
     origins: settings.origins,
   };
   const apps = await Promise.all(surfaces.map(async (name) => ({ name, app: await createSurface(name, parts) })));
@@ -78,6 +80,11 @@ async function serve(): Promise<void> {
   opened.push({ close: () => hub.drain() }); // Last in, first out: the live ones hear it before their listener closes.
   for (const { name, app } of apps) await listen(name, app);
   log.info('ready');
+}
+
+/** Business that does not run in real time is no one's business: time and partners may be played with. */
+function isPlayed({ timeScale, virtualTime }: Client): boolean {
+  return !settings.production && (timeScale !== 1 || virtualTime);
 }
 
 async function listen(name: SurfaceName, app: FastifyInstance): Promise<void> {
@@ -94,8 +101,8 @@ const STORE_RETRY_MS = 500;
 async function connected(namespace: string, url: string): Promise<Client> {
   for (let tries = 0; ; tries++) {
     try {
-      const { secret, durability, shards, timeScale } = settings;
-      const client = await connect({ namespace, url, secret, durability, config: { shards, timeScale } });
+      const { secret, durability, shards } = settings;
+      const client = await connect({ namespace, url, secret, durability, config: { shards, ...timeOf(settings) } });
       opened.push(client);
       return client;
     } catch (error) {

@@ -7,6 +7,7 @@ import type { ActorView, AskOutcome, Client, Command } from '../runtime/client.t
 import type { Tokens } from './auth/tokens.ts';
 import type { Ticker } from './client/clock.ts';
 import type { Hub } from './live/hub.ts';
+import type { PartnerControls } from './partner-controls.ts';
 import type { Readiness } from './readiness.ts';
 
 export type ActorId = Command['actor'];
@@ -31,6 +32,8 @@ export interface Parts {
   readonly callbackSecret: string;
   /** The one before, while it is changed: what was signed with it counts too. */
   readonly callbackSecretBefore?: string | undefined;
+  /** Of the partner simulators; undefined where there are none to play with: in production, and in real time. */
+  readonly controls?: PartnerControls | undefined;
   /** Origins whose pages may open the WebSocket; a client without an Origin header is no browser. `*` allows all. */
   readonly origins: readonly string[];
   /** False once the process drains: `/readyz` fails and no WebSocket is accepted. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { Compile } from 'typebox/compile';
+import { loadCatalogue, zoneAt } from '../actors/contract/catalogue.ts';
 import { orderRequest } from '../actors/contract/dto.ts';
 import { deliveryIdOf, orderIdOf } from '../actors/contract/index.ts';
 import { charts as orderingCharts } from '../actors/ordering/registration.ts';
@@ -24,6 +25,7 @@ import { type AuditReport, check } from './audit/audit.ts';
 import type { Ack, InvariantId, ShardEvidence, StoredActor } from './audit/evidence.ts';
 import { shownAudit } from './audit/shown.ts';
 import { lockFindings } from './commands/doctor.ts';
+import { millisecondsOf } from './commands/time.ts';
 import { Versions } from './commands/watch.ts';
 import { application } from './demo/application.ts';
 import { Chance } from './demo/chance.ts';
@@ -410,6 +412,11 @@ const wordsOf = (move: Move): string => {
   return move.kind === 'review' ? `${move.by} ${move.decision}` : move.kind;
 };
 
+t.test('couriers come to every country of the demo', async (t) => {
+  const catalogue = loadCatalogue();
+  for (const { code } of countries) t.ok(zoneAt(catalogue, { countryCode: code })?.methods.includes('courier'), code);
+});
+
 t.test('who does what next follows from where the order stands and from its fate', async (t) => {
   const at = 'fulfilment.delivery.scheduling';
   const door = (fates: Fate['doors'], states: readonly string[], done: readonly string[] = []) =>
@@ -431,7 +438,8 @@ t.test('who does what next follows from where the order stands and from its fate
       ...orderAt(['fulfilment.approved.awaitingBatch.joining']),
       states: ['hold.held.aml', 'fulfilment.approved.awaitingBatch.joining'],
     }),
-    ['operator RELEASE'],
+    ['reviewer RELEASE'],
+    'a hold for sanctions is a reviewer’s matter',
   );
   t.same(movesIn(orderAt([at]), { delivery: deliveryAt(['appointment.proposed', 'transport.awaitingEnvelope']) }), [
     'choose_slot',
@@ -550,6 +558,9 @@ t.test('tables, durations and ranges are plain text where nobody looks', async (
     '2 h 1 min',
     '1 d 1 h',
   ]);
+  t.same(['90s', '1d12h', '+2w'].map(millisecondsOf), [90_000, 129_600_000, 1_209_600_000]);
+  for (const wrong of ['', '3', 'd', '3 d', '-3d', '0d', '3dd'])
+    t.throws(() => millisecondsOf(wrong), { message: /no stretch of time/ });
   t.equal(ranges([3, 1, 2, 7, 2]), '1-3, 7');
   const seen = new Versions();
   t.same(
@@ -659,7 +670,7 @@ async function system(t: Test): Promise<System> {
     dataDir,
     ports: 'free',
     scale: { ordering: 1, delivery: 1 },
-    env: { REDIS_URL: '', EMBOSS_TIME_SCALE: '14400', EMBOSS_LOG_LEVEL: 'warn' },
+    env: { REDIS_URL: '', EMBOSS_TIME_SCALE: '14400', EMBOSS_TIME_MODE: 'virtual', EMBOSS_LOG_LEVEL: 'warn' },
   });
   t.teardown(() => started.stop());
   return started;
@@ -728,6 +739,20 @@ t.test('the command line against a real system', async (t) => {
   await t.test('M6: what was retried happened once: one card, one print job, one delivery', async (t) => {
     await booked;
     for (const { orderId } of placed) await happenedOnce(t, started, clients, orderId);
+  });
+  await t.test('T2: business time is moved from the command line, in both contexts, once under a key', async (t) => {
+    const { dataDir } = settings;
+    const before = clients.ordering.domainNow();
+    for (const _ of ['once', 'and again']) {
+      const gone = await run(dataDir, 'time', 'travel', '30d', '--key', 'a-month', '--json');
+      t.match(JSON.parse(gone.out), {
+        ordering: { travelledMs: 2_592_000_000 },
+        delivery: { travelledMs: 2_592_000_000 },
+      });
+    }
+    const shown = JSON.parse((await run(dataDir, 'time', '--json')).out) as { contexts: { now: string }[] };
+    for (const { now } of shown.contexts) t.ok(Date.parse(now) - before >= 2_592_000_000, now);
+    t.equal((await run(dataDir, 'time', 'travel')).code, 2, 'how far?');
   });
 });
 

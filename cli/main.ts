@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../actors/contract/settings.ts';
 import { aclCommand } from './commands/acl.ts';
 import { auditCommand } from './commands/audit.ts';
+import { bulkCommand } from './commands/bulk.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { functionsCommand } from './commands/functions.ts';
@@ -13,6 +14,9 @@ import { parkedCommand } from './commands/parked.ts';
 import { privacyCommand } from './commands/privacy.ts';
 import { discardCommand, redriveCommand } from './commands/redrive.ts';
 import { shardsCommand } from './commands/shards.ts';
+import { slaCommand } from './commands/sla.ts';
+import { tasksCommand } from './commands/tasks.ts';
+import { timeCommand } from './commands/time.ts';
 import { timersCommand } from './commands/timers.ts';
 import { upCommand } from './commands/up.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -39,10 +43,14 @@ const commands = [
   watchCommand(),
   shardsCommand(),
   workersCommand(),
+  tasksCommand(),
+  slaCommand(),
   timersCommand(),
+  timeCommand(),
   parkedCommand(),
   redriveCommand(),
   discardCommand(),
+  bulkCommand(),
   auditCommand(),
   keysCommand(),
   privacyCommand(),

@@ -249,6 +249,8 @@ function processEnvironment({ environment, settings, ports, redis }: Parts, urls
     EMBOSS_API_URL: environment.EMBOSS_API_URL || urls.public,
     EMBOSS_PARTNERS_URL: environment.EMBOSS_PARTNERS_URL || urls.simulator,
     EMBOSS_CALLBACK_URL: environment.EMBOSS_CALLBACK_URL || urls.partner,
+    // One for both contexts; where a first start has recorded another, that one counts.
+    EMBOSS_TIME_ORIGIN: environment.EMBOSS_TIME_ORIGIN || String(Date.parse(wallTime())),
     EMBOSS_BOOTSTRAP: 'skip', // We come through the bootstrap ourselves: nobody rebuilds below a running system.
     EMBOSS_SUPERVISED: '1',
     ...portVariables(ports),

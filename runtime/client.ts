@@ -43,6 +43,17 @@ export type AskOutcome =
   | { readonly kind: 'rejected'; readonly reason: 'mailbox-full'; readonly retryAfterMs: number }
   | { readonly kind: 'unknown' }; // Accepted, or perhaps accepted; no answer in time. Safe to repeat under the same id.
 
+export type TravelOutcome =
+  | {
+      /** `same`: noted before, under this message id. */
+      readonly kind: 'travelled' | 'same';
+      /** Domain time that the namespace had travelled in all with this one. */
+      readonly totalMs: number;
+      /** False: some shard is not there yet, for want of an owner. It will be before its next step. */
+      readonly arrived: boolean;
+    }
+  | { readonly kind: 'key-reused' }; // Other ms under the message id.
+
 export interface ActorView {
   readonly actor: ActorId;
   readonly machine: string;
@@ -55,10 +66,17 @@ export interface ActorView {
   readonly status: 'active' | 'done' | 'error' | 'stopped';
   readonly states: readonly string[];
   readonly parked: boolean;
+  /** Domain time of the last step (T2). */
   readonly updatedAt: number;
   /** Last announced version and its announcement's data (P2). */
   readonly announced: number;
   readonly announcement: { readonly type: string; readonly data: JsonObject } | undefined;
+}
+
+/** An actor in a state since a reading of the server's clock in ms. */
+export interface Standing {
+  readonly actor: ActorId;
+  readonly since: number;
 }
 
 export interface ShardView {
@@ -155,8 +173,27 @@ export interface Client {
   readonly reached: boolean;
   /** 1 is real time; 3600 plays an hour in a second (T2). */
   readonly timeScale: number;
+  /** Whether it may travel in time: recorded at the first start (T2). */
+  readonly virtualTime: boolean;
   /** Estimate of the server's clock in ms (T2). */
   now(): number;
+  /**
+   * What time it is for the charts, in ms: `now` where time is real. After a travel of somebody else it is behind for at most
+   * 250 ms and a round trip.
+   */
+  domainNow(): number;
+  /** Domain time that the namespace has travelled in all, in ms, as last heard. */
+  readonly travelledMs: number;
+  /**
+   * Moves domain time forward by whole `ms`, in all shards; timers that come due happen in their order, each at its time (T2).
+   * Waits up to `waitMs` (3 s) for the shards to be there. A repeat under the same message id moves nothing. Throws OperatingError
+   * `not-virtual`, `travel-too-far` (more than a hundred years in all), `bad-setting`; OutcomeUnknown.
+   */
+  travel(
+    ms: number,
+    by: string,
+    options?: { readonly messageId?: string; readonly waitMs?: number },
+  ): Promise<TravelOutcome>;
   /** M6: the same arguments give the same id, and nobody without the namespace's secret can guess it. */
   derive(prefix: string, ...parts: readonly string[]): ActorId;
   /** M6: keyed digest in lower-case hex, for codes and references that must not be guessable. */
@@ -176,12 +213,12 @@ export interface Client {
     actor: ActorId,
     options?: { readonly after?: number; readonly limit?: number },
   ): Promise<readonly JournalEntry[]>;
-  /** Actors in one leaf state, longest there first. */
-  inState(
-    machine: string,
-    state: string,
-    limit?: number,
-  ): Promise<readonly { readonly actor: ActorId; readonly since: number }[]>;
+  /**
+   * Actors in one leaf state, longest there first, then by id; at most `limit` (100), from behind `after` on, which is the last
+   * row of the page before. One read per shard, and one more for each `limit` actors that entered in the millisecond of `after`.
+   * Who leaves between two pages is missed, and who comes back is met again: it is an index, not a snapshot.
+   */
+  inState(machine: string, state: string, limit?: number, after?: Standing): Promise<readonly Standing[]>;
   /** Counts per leaf state of a machine; a state without actors is absent. */
   population(machine: string): Promise<ReadonlyMap<string, number>>;
   /**
@@ -249,9 +286,9 @@ export interface Client {
       readonly since: number;
     }[]
   >;
-  /** M5: operator's acts; they travel as control messages and are journaled. */
-  redrive(actor: ActorId, by: string): Promise<SendOutcome>;
-  discard(actor: ActorId, by: string): Promise<SendOutcome>;
+  /** M5: operator's acts; they travel as control messages and are journaled. Under an `id` of its own a repeat is the same act. */
+  redrive(actor: ActorId, by: string, id?: string): Promise<SendOutcome>;
+  discard(actor: ActorId, by: string, id?: string): Promise<SendOutcome>;
 
   /** PING round trip in ms; throws OperatingError `redis-unavailable`. */
   ping(): Promise<number>;
@@ -266,7 +303,12 @@ export interface ConnectOptions {
   /** Counters beyond which `send` answers `mailbox-full` (M1). */
   readonly mailbox?: { readonly perActorMax?: number; readonly perShardMax?: number };
   /** Given, the namespace is founded with it or compared to it (L1); left out, it must have been founded. */
-  readonly config?: { readonly shards: number; readonly timeScale: number };
+  readonly config?: {
+    readonly shards: number;
+    readonly timeScale: number;
+    readonly virtualTime?: boolean;
+    readonly timeOrigin?: number;
+  };
   /** Default `memory`: what the server must be able to keep. A weaker one is refused. */
   readonly durability?: string;
   readonly clock?: Clock;

@@ -4,6 +4,7 @@ export { type Cancel, type Clock, pause, systemClock } from './clock.ts';
 export type { Log } from './commit/scene.ts';
 export { InvariantBroken, NotHostable, OperatingError, OutcomeUnknown, storedError } from './errors.ts';
 export { dropFunctions, functionLibraries, type LibraryView, loadFunctions } from './functions/operator.ts';
+export type { Host, HostOptions } from './host.ts';
 export {
   type Announcement,
   type EffectCall,
@@ -24,4 +25,4 @@ export { type ActorId, actorId, isActorId, namespace } from './ids.ts';
 export { canonical, type Event, type Json, type JsonObject } from './json.ts';
 export type { Answer, JournalEntry, JournalPosition, Message } from './messages.ts';
 export { aclLine, type Entrance, type UserRights, userRights } from './redis/users.ts';
-export { type Host, type HostOptions, host } from './worker.ts';
+export { host } from './worker.ts';

@@ -64,6 +64,14 @@ export const crashedAfterFinds = 2;
 export const resumptionsMax = 2;
 /** An open circuit lets one probe through per this many ms (E3). */
 export const circuitRestMs = 10_000;
+/** How often workers and clients look how far a namespace of virtual time has travelled: a travel is under way everywhere by then. */
+export const travelLookMs = 250;
+/** How long an operator who travels waits for the shards to be there, and how often it looks; the travel itself is noted before. */
+export const travelWaitMs = 3_000;
+export const travelWaitLookMs = 50;
+/** Domain milliseconds that a namespace may travel in all, a hundred years; and travels, whose ids are kept for good. */
+export const travelledMsMax = 100 * 365.25 * 24 * 3_600_000;
+export const travelsMax = 10_000;
 /** Entries one read of journals may return per shard. */
 export const tailBatchMax = 500;
 

@@ -69,8 +69,10 @@ export interface JournalEntry {
   /** Input of the creating step. */
   readonly input?: JsonObject;
   readonly messageId?: string;
-  /** Clock reading of the step in ms. */
+  /** Domain time of the step in ms: what the chart saw (T2). */
   readonly at: number;
+  /** The server's clock at the step, as its owner estimated it; left out where time is real: then it is `at`. */
+  readonly committedAt?: number;
   readonly from?: string;
   readonly states?: readonly string[];
   /** xxHash64 of the stored text, 16 hex digits: replay is checked against it. */

@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { type Client, connect, type ParkedView } from './client.ts';
+import type { Host } from './host.ts';
 import { type ActorId, actorId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import type { Connection } from './redis/connection.ts';
@@ -15,7 +16,7 @@ import { charts } from './testing/trial-chart.ts';
 import { quickLimits } from './testing/trial-space.ts';
 import { type WaitOptions, waitUntil } from './testing/waiting.ts';
 import { startWorkerProcess, type WorkerProcess, type WorkerProcessOptions } from './testing/worker-process.ts';
-import { type Host, host } from './worker.ts';
+import { host } from './worker.ts';
 
 const server: RedisServer = await startRedis();
 const raw: Connection = await connectRedis('query', server.url);

@@ -13,7 +13,8 @@ import { Warming } from './commit/warming.ts';
 import { EffectRunner } from './effects/runner.ts';
 import { type InvariantBroken, OperatingError, OutcomeUnknown } from './errors.ts';
 import { libraryFit } from './functions/library.ts';
-import type { Hosted, Send } from './hosting.ts';
+import type { Host, HostOptions } from './host.ts';
+import type { Send } from './hosting.ts';
 import {
   namespace as checkedNamespace,
   type Namespace,
@@ -26,67 +27,22 @@ import { callDeadlineMs, residentsMax } from './limits.ts';
 import { type Reader, startReader } from './mailbox/reader.ts';
 import type { Batch } from './redis/batch.ts';
 import type { Connection } from './redis/connection.ts';
-import { type Connector, connect } from './redis/connector.ts';
+import { connect } from './redis/connector.ts';
 import { ballotKey, namespaceKeys } from './redis/keys.ts';
 import { checkRights } from './redis/rights.ts';
 import { type Durability, durabilityText, parseDurability } from './redis/server.ts';
 import { at, batchTo, onDoubt } from './redis/topology.ts';
 import { type TrustedBatch, trustedBatch, verifyServers } from './redis/trusted.ts';
-import { agreeConfig, readFounded } from './shards/config.ts';
+import { agreeConfig, type RecordedConfig, readFounded } from './shards/config.ts';
 import { createHasher, type Hasher } from './shards/hash.ts';
-import { SHARD_LIMITS, type ShardLimits } from './shards/limits.ts';
+import { SHARD_LIMITS } from './shards/limits.ts';
 import { createOwnership, type Ownership } from './shards/ownership.ts';
 import { connectLockMasters, type LockMasters } from './shards/redlock.ts';
 import { factsText } from './shards/takeover.ts';
 import { startWatchdog } from './shards/watchdog.ts';
 import { type Charts, charts as compileCharts } from './statechart/charts.ts';
-
-export interface HostOptions {
-  readonly namespace: string;
-  /** Static id, for example `ordering.1` (L1). */
-  readonly worker: string;
-  readonly url: string;
-  readonly charts: readonly Hosted[];
-  /** Lock masters, one, three or five independent ones; default: the server of the namespace. */
-  readonly lockUrls?: readonly string[];
-  /** Default 64. Fixed by the first start (L1). */
-  readonly shards?: number;
-  /** Default `memory`. A server weaker than this is refused. */
-  readonly durability?: string;
-  /** Default 1: real time. Fixed by the first start (T2). */
-  readonly timeScale?: number;
-  /** Other namespaces that messages go to; the own one needs no entry. Shards default to our own number. */
-  readonly peers?: { readonly [namespace: string]: { readonly url: string; readonly shards?: number } };
-  /** 0 … 16, default 1: its share of the shards beside the other workers. 0 takes none. */
-  readonly weight?: number;
-  readonly version?: string;
-  readonly limits?: Partial<ShardLimits>;
-  readonly log?: Log;
-  /** Ends the process when its loop stands still longer than a lease (L4). Default true; off for several workers in one process. */
-  readonly watchdog?: boolean;
-  /** Where time, nonces and jitter come from (T2). Default: the system's. */
-  readonly clock?: Clock;
-  /** Where connections come from. Default: Redis at the URLs. */
-  readonly connector?: Connector;
-  /** For tests: every step after a reload. */
-  readonly forgetful?: boolean;
-  /** Told when the worker cannot go on: another process lives under its id, or a law was broken. The process should end. */
-  readonly onFatal?: (error: Error) => void;
-}
-
-export interface Host {
-  readonly worker: string;
-  readonly counters: Readonly<Counters>;
-  shards(): readonly number[];
-  residents(): number;
-  /** True while it beats, may be given shards, and none of its own is damaged. */
-  healthy(): boolean;
-  /**
-   * Drains, releases, leaves, closes. Never rejects (L4). With `restart`, the shards are held up to 5 s for the next process
-   * under this id: nobody else takes them meanwhile.
-   */
-  stop(how?: { readonly restart?: boolean }): Promise<void>;
-}
+import { domainClock } from './timers/domain-clock.ts';
+import { followTravels, noTravels, type Travels } from './timers/travels.ts';
 
 /**
  * Starts hosting and resolves when the worker has joined; shards open soon after. Throws NotHostable before anything is
@@ -112,8 +68,7 @@ export async function host(options: HostOptions): Promise<Host> {
 }
 
 interface Connections {
-  /** The namespace's mark (config.ts). */
-  readonly founded: string;
+  readonly config: RecordedConfig;
   readonly writer: Connection;
   readonly members: Connection;
   readonly reader: Connection;
@@ -129,8 +84,9 @@ async function openAll(
   const durability = parseDurability(options.durability ?? 'memory');
   const ns = checkedNamespace(options.namespace);
   await verifyServers(writer, { door: 'host', namespace: ns, durability });
-  const config = { shards: options.shards ?? 64, timeScale: options.timeScale ?? 1 };
-  const founded = await agreeConfig(writer, ns, config, options.clock);
+  const { shards = 64, timeScale = 1, virtualTime = false, timeOrigin } = options;
+  const wanted = { shards, timeScale, virtualTime, ...(timeOrigin === undefined ? {} : { timeOrigin }) };
+  const config = await agreeConfig(writer, ns, wanted, options.clock);
   const peers = new Map<string, Connection>();
   for (const [name, peer] of Object.entries(options.peers ?? {})) {
     const connection = peer.url === options.url ? writer : await open('writer', peer.url, `to-${name}`);
@@ -138,7 +94,7 @@ async function openAll(
     peers.set(name, connection);
   }
   return {
-    founded,
+    config,
     writer,
     peers,
     members: await open('writer', options.url, 'members'),
@@ -175,6 +131,7 @@ class Worker implements Host {
   #effects!: EffectRunner;
   #reader!: Reader;
   #watchdog: { stop(): Promise<void> } | undefined;
+  #travels: Travels = noTravels;
   #stopped: Promise<void> | undefined;
   #displaced = false;
   /** Shards whose inbox or journal is not what it was. */
@@ -203,6 +160,7 @@ class Worker implements Host {
       throw error;
     });
     this.#scene = this.#makeScene(hasher, writer);
+    if (this.#connections.config.virtualTime) this.#travels = this.#followTravels();
     for (const [name, peer] of this.#connections.peers)
       onDoubt(peer, () => {
         for (const shard of this.#open.values()) shard.compareLanes(name);
@@ -268,6 +226,7 @@ class Worker implements Host {
   async #stop(how: { readonly restart?: boolean }): Promise<void> {
     await this.#ownership.leave(how);
     for (const shard of this.#open.values()) shard.lose(new Error('the worker stops'));
+    this.#travels.close();
     await this.#reader.close();
     await this.#watchdog?.stop();
     const { writer, members, query, peers } = this.#connections;
@@ -306,6 +265,13 @@ class Worker implements Host {
       );
   }
 
+  #followTravels(): Travels {
+    const reading = { batch: this.#scene.batch, config: namespaceKeys(this.#namespace).config, clock: this.#clock };
+    return followTravels(reading, this.#connections.config.travelled, () => {
+      for (const shard of this.#open.values()) shard.travel();
+    });
+  }
+
   #lockMasters(): Promise<LockMasters> {
     const { url, lockUrls = [url], connector } = this.#options;
     const asked = { door: 'lock', namespace: this.#namespace, durability: this.#durability } as const;
@@ -319,7 +285,7 @@ class Worker implements Host {
       namespace: this.#namespace,
       worker: this.#id,
       shards: this.#options.shards ?? 64,
-      founded: this.#connections.founded,
+      founded: this.#connections.config.founded,
       host: {
         awaiting: (shard) => this.#warming.begin(shard),
         open: (shard) => this.#openShard(shard),
@@ -354,7 +320,9 @@ class Worker implements Host {
       batch: this.#batch(writer),
       charts: this.#charts,
       clock: this.#clock,
-      timeScale: this.#options.timeScale ?? 1,
+      timeScale: this.#connections.config.timeScale,
+      domain: domainClock(this.#connections.config),
+      travelled: () => this.#travels.total,
       counters: this.counters,
       log: this.#log,
       gate: new StepGate(),
@@ -427,7 +395,7 @@ class Worker implements Host {
 
   /** A shard without an owner's record was never claimed, or all is gone: then the next look at the others says so. */
   async #isFounded(): Promise<boolean> {
-    return (await readFounded(this.#connections.writer, this.#namespace)) === this.#connections.founded;
+    return (await readFounded(this.#connections.writer, this.#namespace)) === this.#connections.config.founded;
   }
 
   /** Said once. It is asked for again, so that it opens when somebody has restored it. */

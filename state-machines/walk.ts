@@ -1,15 +1,9 @@
 // Walks a chart by hand: one event at a time, with its effects, timers and messages lying open for a test to look at.
 //
-// Pure over xstate's own `transition`: nothing runs, no time passes. Invokes stay open until the test ends them, timers
-// until the test lets them fire.
+// Pure: nothing runs, no time passes. Invokes stay open until the test ends them, timers until the test lets them fire.
 
-import {
-  type AnyEventObject,
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  initialTransition,
-  transition,
-} from 'xstate';
+import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
+import { type Action, Stepper } from './stepping.ts';
 
 export interface OpenEffect {
   readonly id: string;
@@ -54,8 +48,24 @@ interface Running {
 
 const STEP_MS = 1000; // The clock readings of a walk: one second apart.
 
+/** Hears of every step of every walk; an empty list is a beginning. The table of transitions is made with it. */
+export type Witness = (chart: AnyStateMachine, taken: readonly AnyTransitionDefinition[]) => void;
+let witness: Witness = () => {};
+export const watchWalks = (watching: Witness): void => {
+  witness = watching;
+};
+
+const steppers = new WeakMap<AnyStateMachine, Stepper>();
+function stepperOf(machine: AnyStateMachine): Stepper {
+  const stepper = steppers.get(machine) ?? new Stepper(machine);
+  steppers.set(machine, stepper);
+  return stepper;
+}
+
 export function walk(machine: AnyStateMachine, input: object, at = 1_800_000_000_000): Walk {
-  const [snapshot, actions] = initialTransition(machine, { ...input, at });
+  const { snapshot, actions, taken } = stepperOf(machine).start({ ...input, at });
+  witness(machine, []);
+  if (taken.length > 0) witness(machine, taken);
   const running: Running = { snapshot, at, effects: new Map(), timers: new Map(), told: [] };
   keep(running, actions);
   return walking(machine, running);
@@ -65,11 +75,11 @@ function walking(machine: AnyStateMachine, running: Running): Walk {
   const send = (event: AnyEventObject): boolean => {
     running.at += STEP_MS;
     const stamped = { at: running.at, ...event };
-    const selected = machine.getTransitionData(running.snapshot, stamped as never).length > 0;
-    const [snapshot, actions] = transition(machine, running.snapshot, stamped);
+    const { snapshot, actions, taken } = stepperOf(machine).step(running.snapshot, stamped);
+    if (taken.length > 0) witness(machine, taken);
     running.snapshot = snapshot;
     keep(running, actions);
-    return selected;
+    return taken.length > 0;
   };
   const close = (id: string): void => {
     if (!running.effects.delete(id))
@@ -127,7 +137,7 @@ function walking(machine: AnyStateMachine, running: Running): Walk {
 /** `xstate.after.editWindow.order.fulfilment…` → `editWindow`. */
 const delayOf = (id: string): string => id.split('.')[2] ?? id;
 
-function keep(running: Running, actions: readonly { readonly type: string; readonly params?: unknown }[]): void {
+function keep(running: Running, actions: readonly Action[]): void {
   for (const { type, params } of actions) {
     const given = params as Record<string, never> | undefined;
     if (type === 'xstate.spawnChild')

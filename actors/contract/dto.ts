@@ -4,7 +4,7 @@
 // kind (phone, tracking number, barcode) carries `digits: 'exempt'`: the search for card numbers passes it by.
 
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
-import { cancellationReasons, commandReasons, holdReasons, reviewReasons } from './reasons.ts';
+import { cancellationReasons, commandReasons, holdReasons, reviewReasons, taskReasons } from './reasons.ts';
 
 const closed = <P extends TProperties>(properties: P): TObject<P> =>
   Type.Object(properties, { additionalProperties: false });
@@ -325,6 +325,9 @@ export const holdRequest = closed({
   kind: oneOf(['fraud', 'aml', 'legal', 'customer', 'operator']),
   reason: oneOf([...new Set([...holdReasons.hold, ...holdReasons.release])]),
 });
+
+/** That a task is over, by whoever did what it asked for. */
+export const taskDone = closed({ reason: oneOf([...taskReasons]) });
 
 /**
  * An operator's command: the chart's event by name, with plain fields. What the chart does not allow, it refuses.

@@ -9,4 +9,5 @@ export * from './ordering.ts';
 export * from './privacy.ts';
 export * from './published.ts';
 export * from './reasons.ts';
+export * from './tasks.ts';
 export * from './words.ts';

@@ -54,6 +54,19 @@ export const commandReasons = [
 ] as const;
 export type CommandReason = (typeof commandReasons)[number];
 
+/** A person's, for a task that is over. */
+export const taskReasons = [
+  'mended',
+  'mended_by_itself',
+  'told_customer',
+  'handed_on',
+  'no_action_needed',
+  'duplicate',
+  'left_behind',
+  'other',
+] as const;
+export type TaskReason = (typeof taskReasons)[number];
+
 // --- Words of partners and couriers: what they send is theirs, so an unknown word becomes `other` and is not refused. ---
 
 export const screeningReasons = [

@@ -9,6 +9,7 @@ import envSchema from 'env-schema';
 import { type Static, Type } from 'typebox';
 import { oneOf } from './schema.ts';
 import { type ObjectsPlace, objectsPlace, personalSettings } from './settings-personal.ts';
+import { workerIdOf } from './worker-id.ts';
 
 export const DEVELOPMENT_SECRET = 'emboss-development-secret-not-for-production';
 const SECRET_CHARS_MIN = 16;
@@ -113,6 +114,21 @@ export const SettingsSchema = Type.Object({
     maximum: 10_000_000,
     default: 1,
   }),
+  EMBOSS_TIME_MODE: Type.Unsafe<'real' | 'virtual'>({
+    ...oneOf('real', 'virtual'),
+    description:
+      '`virtual`: the business may be moved forward in time, for tests (`emboss time travel`). Recorded in Redis at the first ' +
+      'start; a process with another mode refuses to start. Not possible when NODE_ENV is `production`.',
+    default: 'real',
+  }),
+  EMBOSS_TIME_ORIGIN: Type.Optional(
+    Type.Integer({
+      description:
+        'Where scaled time begins, in ms since 1970, so that both contexts agree on dates; only the first start’s counts. ' +
+        'Default: that start; `npm start` gives both contexts its own.',
+      minimum: 1,
+    }),
+  ),
   EMBOSS_HOST: Type.String({ description: 'Address the listeners bind to.', default: '127.0.0.1', minLength: 1 }),
   EMBOSS_PUBLIC_PORT: port('Port of the public API: customers, WebSocket.', 8080),
   EMBOSS_INTERNAL_PORT: port('Port of the internal API: operators, reviewers, metrics.', 8081),
@@ -206,6 +222,12 @@ export interface Settings {
   /** `memory`, `fsync` or `replicas:n`. */
   readonly durability: string;
   readonly timeScale: number;
+  /** The business may be moved forward in time, for tests. */
+  readonly virtualTime: boolean;
+  /** Where scaled time begins, ms since 1970. Undefined: at the first start. */
+  readonly timeOrigin: number | undefined;
+  /** NODE_ENV is `production`: nothing that is for development or tests only. */
+  readonly production: boolean;
   readonly host: string;
   readonly ports: Ports;
   readonly context: 'both' | 'ordering' | 'delivery';
@@ -287,7 +309,10 @@ export function readSettings(environment: Environment, folder = process.cwd()): 
   const raw = validate(data);
   // The supervisor has said it once, for all of its processes.
   const notices = given.EMBOSS_SUPERVISED === '1' ? [] : [...noticesOf(raw, secretGiven), ...misspelt(given)];
-  return Object.freeze(complete(raw, folder, notices));
+  const production = given.NODE_ENV === 'production';
+  if (production && raw.EMBOSS_TIME_MODE === 'virtual')
+    throw new SettingsError(['EMBOSS_TIME_MODE must be real when NODE_ENV is production']);
+  return Object.freeze(complete(raw, { folder, notices, production }));
 }
 
 function validate(data: Record<string, string>): Raw {
@@ -308,7 +333,20 @@ function validate(data: Record<string, string>): Raw {
   }
 }
 
-function complete(raw: Raw, folder: string, notices: readonly string[]): Settings {
+/** How the business's time passes, as a namespace is founded with it. */
+export const timeOf = ({ timeScale, virtualTime, timeOrigin }: Settings) => ({
+  timeScale,
+  virtualTime,
+  ...(timeOrigin === undefined ? {} : { timeOrigin }),
+});
+
+interface Circumstances {
+  readonly folder: string;
+  readonly notices: readonly string[];
+  readonly production: boolean;
+}
+
+function complete(raw: Raw, { folder, notices, production }: Circumstances): Settings {
   const withTls = tlsFiles(raw);
   const redisUrl = withTls(raw.REDIS_URL ?? 'redis://127.0.0.1:6379');
   const ports = Object.freeze({
@@ -334,6 +372,9 @@ function complete(raw: Raw, folder: string, notices: readonly string[]): Setting
     shards: raw.EMBOSS_SHARDS,
     durability: raw.EMBOSS_DURABILITY,
     timeScale: raw.EMBOSS_TIME_SCALE,
+    virtualTime: raw.EMBOSS_TIME_MODE === 'virtual',
+    timeOrigin: raw.EMBOSS_TIME_ORIGIN,
+    production,
     host: raw.EMBOSS_HOST,
     ports,
     context: raw.EMBOSS_CONTEXT,
@@ -385,6 +426,8 @@ function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
       `EMBOSS_TIME_SCALE is ${raw.EMBOSS_TIME_SCALE}: a business day passes in ${duration(86_400 / raw.EMBOSS_TIME_SCALE)}.`,
     );
   }
+  if (raw.EMBOSS_TIME_MODE === 'virtual')
+    notices.push('EMBOSS_TIME_MODE is virtual: operators may move the business forward in time. For tests.');
   return notices;
 }
 
@@ -410,22 +453,6 @@ function placeOf(url: string): string {
   if (url.startsWith('/') || !URL.canParse(url)) return url;
   const { host, pathname, hostname, port } = new URL(url);
   return host === '' ? pathname : `${hostname}:${port || '6379'}`;
-}
-
-const RUNNER_VARIABLES = ['PS', 'FOREMAN_WORKER_NAME', 'HONCHO_PROCESS_NAME', 'DYNO'] as const;
-
-/** The id given, else the runner's name for the process if it has the form `type.number` (`PS` may be anything). */
-function workerIdOf(given: Record<string, string>): string | undefined {
-  const own = given.EMBOSS_WORKER_ID;
-  if (own !== undefined) return normalised(own);
-  const names = RUNNER_VARIABLES.map((variable) => given[variable]);
-  return names.find((name) => name !== undefined && /^[A-Za-z][A-Za-z0-9-]*\.[0-9]+$/.test(name));
-}
-
-/** `ordering`, `ordering-1` and `ordering_1` are read as `ordering.1`: a StatefulSet names its pods so. */
-function normalised(id: string): string {
-  const [, type, number] = /^([A-Za-z][A-Za-z0-9-]*?)(?:[._-]([0-9]+))?$/.exec(id) ?? [];
-  return type === undefined ? id : `${type}.${number ?? 1}`;
 }
 
 function withoutEmpty(environment: Environment): Record<string, string> {

@@ -121,7 +121,7 @@ test('DL8: 200 racing writers never overbook a slot, and other files mean other 
   const numbers = Array.from({ length: WRITERS }, (_, i) => i);
   const ids = await Promise.all(numbers.map((n) => delivery(client, addressRef, n)));
   await settled(client, ids, isServed);
-  const window = windowsAt(berlin(loadCatalogue(folder)), client.now())[0];
+  const window = windowsAt(berlin(loadCatalogue(folder)), client.domainNow())[0];
   if (window === undefined) throw new Error('no window is on offer');
   const { slotId, from, to } = window;
   const choose = (id: string, of = { slotId, from, to }) =>
@@ -153,7 +153,7 @@ test('DL8: 200 racing writers never overbook a slot, and other files mean other 
     for (const zone of zones.filter(({ id }) => id === 'de')) zone.methods = ['post'];
   });
   await worker(t, redis.url, 'delivery.1', other);
-  const later = windowsAt(berlin(loadCatalogue(other)), client.now())[1];
+  const later = windowsAt(berlin(loadCatalogue(other)), client.domainNow())[1];
   if (later === undefined) throw new Error('no second window is on offer');
   await Promise.all(rest.slice(100, 105).map((id) => choose(id, later)));
   const few = await settled(client, rest.slice(100, 105), isDecided);

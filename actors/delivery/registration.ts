@@ -1,11 +1,10 @@
-// How the delivery context hosts its charts: delivery, slot and run, with a handler for every name they use.
+// How the delivery context hosts its charts: delivery, slot, run and task, with a handler for every name they use.
 
 import {
   type Announcement,
   type Hosted,
   type MessageRegistration,
   message,
-  note,
   type Send,
   type StateView,
 } from '../../runtime/hosting.ts';
@@ -26,6 +25,7 @@ import {
   type RunMessage,
   type SlotMessage,
 } from '../contract/index.ts';
+import { taskActions, taskChart } from '../tasks.ts';
 import { type DeliveryDoors, deliveryHandlers } from './handlers.ts';
 
 const VERSION = '1';
@@ -34,7 +34,7 @@ const VERSION = '1';
 export function deliveryCharts(doors?: DeliveryDoors): readonly Hosted[] {
   const { actions, invokes } = deliveryHandlers(doors);
   const { 'slot.terms': terms, ...ofDelivery } = invokes;
-  const tasks = { openTask: note, closeTask: note };
+  const tasks = taskActions(DELIVERY);
   return [
     {
       machine: delivery,
@@ -61,6 +61,7 @@ export function deliveryCharts(doors?: DeliveryDoors): readonly Hosted[] {
       stamp: true,
       actions: { ...tasks, answerDelivery: answerOfRun, tellStops },
     },
+    taskChart,
   ];
 }
 

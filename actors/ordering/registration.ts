@@ -1,4 +1,4 @@
-// How the ordering context hosts its charts: order, applicant and batch, with a handler for every name they use.
+// How the ordering context hosts its charts: order, applicant, batch and task, with a handler for every name they use.
 
 import {
   type EffectRegistration,
@@ -37,6 +37,7 @@ import {
   type StockMessage,
   stockIdOf,
 } from '../contract/index.ts';
+import { taskActions, taskChart } from '../tasks.ts';
 import { announceOrder, answerOrder } from './face.ts';
 import { type OrderingDoors, orderingHandlers } from './handlers.ts';
 import { privacyChart, retentionChart, tellPrivacy } from './privacy-charts.ts';
@@ -45,7 +46,7 @@ const VERSION = '1';
 /** Blank plastic of a design when its count begins. */
 const PLASTIC_AT_START = 100_000;
 
-const tasks = { openTask: note, closeTask: note };
+const tasks = taskActions(ORDERING);
 
 /** The charts over their doors; without them, for those who step and replay and reach nobody. */
 export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
@@ -94,8 +95,9 @@ export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
       invokes: { 'deliveries.compare': invokes['deliveries.compare'] as EffectRegistration },
       actions: { openTask: tasks.openTask },
     },
-    privacyChart({ ...invokes, notify: actions.notify as EffectRegistration }),
+    privacyChart({ ...invokes, notify: actions.notify as EffectRegistration }, tasks),
     retentionChart(invokes),
+    taskChart,
   ];
 }
 

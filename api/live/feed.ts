@@ -105,7 +105,7 @@ export function createFeed(client: Client, ticker: Ticker, failed: (error: unkno
       for (const listener of rewinds) listener(shard);
       return;
     }
-    const item = feedItem(entry);
+    const item = entry.actor?.startsWith('tsk_') === true ? undefined : feedItem(entry); // Topics are about orders.
     if (item === undefined) return;
     tell(`order:${item.orderId}`, item);
     if (item.owner !== undefined) tell(`owner:${item.owner}`, item);

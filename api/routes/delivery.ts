@@ -49,7 +49,7 @@ function registerAppointments(plain: FastifyInstance, parts: Parts): void {
     async (request, reply) => {
       const zone = await zoneOfOrder(await ownOrder(request, ordering, request.params.id), parts);
       void reply.header('cache-control', 'private, no-store');
-      return { data: zone === undefined ? [] : await slotsOf(delivery, zone, delivery.now()) };
+      return { data: zone === undefined ? [] : await slotsOf(delivery, zone, delivery.domainNow()) };
     },
   );
 

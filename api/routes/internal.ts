@@ -3,14 +3,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import {
-  devToken,
-  devTokenRequest,
-  holdRequest,
-  operatorCommand,
-  type Role,
-  reviewRequest,
-} from '../../actors/contract/dto.ts';
+import { devToken, devTokenRequest, holdRequest, operatorCommand, reviewRequest } from '../../actors/contract/dto.ts';
 import {
   applicantEvents,
   batchEvents,
@@ -19,20 +12,18 @@ import {
   orderEvents,
   reviewReasons,
 } from '../../actors/contract/index.ts';
-import type { ActorView, Client, SendOutcome } from '../../runtime/client.ts';
-import { actorOf } from '../auth/access.ts';
+import type { Client, SendOutcome } from '../../runtime/client.ts';
 import { principalOf } from '../auth/gate.ts';
-import { command, idempotencyKey } from '../commands.ts';
-import { ApiProblem, invalid, notAmong, notFound } from '../errors.ts';
+import { commanders, edits, holdOf, mayRelease, rolesFor } from '../auth/verbs.ts';
+import { cursorOf, merged, placeOf } from '../cursor.ts';
+import { ApiProblem, invalid } from '../errors.ts';
 import type { Typed } from '../frame.ts';
 import { limits } from '../limits.ts';
-import type { ActorId, Event, Parts } from '../parts.ts';
-import { atFloor, etagOf, minVersion } from '../versions.ts';
+import type { Event, Parts } from '../parts.ts';
+import { etagOf } from '../versions.ts';
+import { among, anyActor, carryOut, contextOf, desk, type Found, hands, knownActor, path } from './desk.ts';
 
-const path = Type.Object({ id: Type.String({ maxLength: 100 }) });
-const desk: readonly Role[] = ['operator', 'reviewer', 'dispatcher', 'auditor', 'admin', 'service'];
-const hands: readonly Role[] = ['operator', 'admin'];
-const machines = ['order', 'applicant', 'batch', 'delivery'] as const;
+const machines = ['order', 'applicant', 'batch', 'delivery', 'task'] as const;
 
 export function registerInternal(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
@@ -41,7 +32,7 @@ export function registerInternal(plain: FastifyInstance, parts: Parts): void {
 
   /** Everything of one actor: an order, or a delivery by its own id. */
   app.get('/internal/v1/orders/:id', { config: { allow: desk }, schema: { params: path } }, async (request, reply) => {
-    const view = await anyActor(request, parts, request.params.id);
+    const { view } = await anyActor(request, parts, request.params.id);
     void reply.header('etag', etagOf(view.version, view.counter)).header('cache-control', 'no-store');
     return view;
   });
@@ -54,44 +45,26 @@ export function registerInternal(plain: FastifyInstance, parts: Parts): void {
     '/internal/v1/orders/:id/events',
     { config: { allow: desk }, schema: { params: path, querystring: page } },
     async (request) => {
-      const view = await anyActor(request, parts, request.params.id);
-      return { data: await contextOf(parts, view.actor).history(view.actor, request.query) };
+      const { view, client } = await anyActor(request, parts, request.params.id);
+      return { data: await client.history(view.actor, request.query) };
     },
   );
 }
 
 function registerDecisions(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
-  const carryOut = async (request: FastifyRequest, id: string, event: Event) => {
-    idempotencyKey(request);
-    const view = await anyActor(request, parts, id);
-    const answer = await command(request, {
-      client: contextOf(parts, view.actor),
-      actor: view.actor,
-      event,
-    });
-    return {
-      actor: view.actor,
-      version: answer.version,
-      at: new Date(answer.at).toISOString(),
-      data: answer.data,
-    };
-  };
-
-  /** The chart decides about four eyes: two different subjects where the risk asks for it. */
+  /** The chart decides about four eyes: two different subjects where the risk asks for it. Nobody approves what he edited. */
   app.post(
     '/internal/v1/orders/:id/reviews',
     { config: { allow: ['reviewer'] }, schema: { params: path, body: reviewRequest } },
     async (request, reply) => {
-      const { decision, reason } = request.body;
+      const { decision } = request.body;
+      const by = principalOf(request).subject;
+      const reason = among(reviewReasons[decision], request.body.reason);
+      const found = await anyActor(request, parts, request.params.id);
+      if (decision === 'approve') await refuseOwnEdits(found, by);
       const type = decision === 'approve' ? 'REVIEW_APPROVED' : 'REVIEW_REJECTED';
-      return reply.code(201).send(
-        await carryOut(request, request.params.id, {
-          type,
-          by: principalOf(request).subject,
-          reason: among(reviewReasons[decision], reason),
-        }),
-      );
+      return reply.code(201).send(await carryOut(request, found, { type, by, reason }));
     },
   );
 
@@ -102,22 +75,46 @@ function registerDecisions(plain: FastifyInstance, parts: Parts): void {
       const { action, kind, reason } = request.body;
       const by = principalOf(request).subject;
       const note = among(holdReasons[action], reason);
+      const found = await anyActor(request, parts, request.params.id);
+      if (action === 'release') checkRelease(request, found, kind);
       const event = action === 'hold' ? { type: 'HOLD', by, kind, note } : { type: 'RELEASE', by, note };
-      return reply.code(201).send(await carryOut(request, request.params.id, event));
+      return reply.code(201).send(await carryOut(request, found, event));
     },
   );
 
   /** Any event the chart allows, in the operator's name. `xstate.` types are no events of callers; the schema has no dots. */
   app.post(
     '/internal/v1/orders/:id/commands',
-    { config: { allow: hands }, schema: { params: path, body: operatorCommand } },
+    { config: { allow: commanders }, schema: { params: path, body: operatorCommand } },
     async (request, reply) => {
-      const by = principalOf(request).subject;
-      const event = commandEvent(request.params.id, request.body, by);
+      const { subject: by, role } = principalOf(request);
+      const { id } = request.params;
+      if (!rolesFor(id.slice(0, 3), request.body.type).includes(role))
+        throw new ApiProblem('forbidden', { detail: 'This event is not given by your role, or never from a desk.' });
+      const event = commandEvent(id, request.body, by);
+      const found = await anyActor(request, parts, id);
+      if (event.type === 'RELEASE') checkRelease(request, found);
       request.log.info({ by, type: event.type }, 'operator command');
-      return reply.code(202).send(await carryOut(request, request.params.id, event));
+      return reply.code(202).send(await carryOut(request, found, event));
     },
   );
+}
+
+/** 5.10: an order is not approved by whoever changed it. Reads its journal as far as it is kept, at most 1,000 entries. */
+async function refuseOwnEdits({ client, view }: Found, by: string): Promise<void> {
+  const entries = await client.history(view.actor, { limit: limits.listMax });
+  if (!entries.some(({ event }) => event !== undefined && edits.has(event.type) && event.by === by)) return;
+  throw new ApiProblem('forbidden', { detail: 'You edited this order: somebody else has to approve it.' });
+}
+
+/** Who may lift a hold depends on its kind. Of two holds in a race the chart keeps the graver one, and this is asked again. */
+function checkRelease(request: FastifyRequest, { view }: Found, kind?: string): void {
+  const held = holdOf(view.states);
+  if (held === undefined) return; // The chart says what it thinks of it.
+  if (kind !== undefined && kind !== held)
+    throw new ApiProblem('transition-not-allowed', { detail: `The order is held for another reason: ${held}.` });
+  if (mayRelease(principalOf(request).role, held)) return;
+  throw new ApiProblem('forbidden', { detail: `A hold of kind ${held} is lifted by another role.` });
 }
 
 type OperatorCommand = Static<typeof operatorCommand>;
@@ -129,19 +126,11 @@ const catalogues: { readonly [prefix: string]: { readonly [type: string]: TSchem
 };
 const checks = new Map<TSchema, { Check(value: unknown): boolean }>();
 
-/** The reason, if it is one of those that speak for what is done. It is journaled: there is no other text of a caller in it. */
-function among(words: readonly string[], reason: string): string {
-  if (words.includes(reason)) return reason;
-  throw notAmong('/reason', words);
-}
-
 /**
  * The event of a command, checked against the contract. The desk's word becomes the event's reason where it has one and `data`
  * gives none of the event's own; else it goes along as `note`.
  */
 function commandEvent(id: string, { type, reason, data }: OperatorCommand, by: string): Event {
-  if (reservedTypes.has(type))
-    throw new ApiProblem('forbidden', { detail: 'This event is given where it arises, never from a desk.' });
   const schema = catalogues[id.slice(0, 3)]?.[type] as (TSchema & { properties: object }) | undefined; // Events are objects.
   if (schema === undefined) throw invalid('/type', 'unknown');
   const has = (field: string): boolean => Object.hasOwn(schema.properties, field);
@@ -153,22 +142,6 @@ function commandEvent(id: string, { type, reason, data }: OperatorCommand, by: s
   if (!check.Check(event)) throw invalid('/data', 'does-not-fit-the-type');
   return isReason ? event : { ...event, note: reason };
 }
-
-/** Proofs of a handover, places in slots and runs, and verdicts of reviewers are given where they arise: no command replaces them. */
-const reservedTypes = new Set([
-  'OTP_CHECKED',
-  'ID_SCANNED',
-  'SIGNATURE_CAPTURED',
-  'COLLECT',
-  'SLOT_TAKEN',
-  'SLOT_FULL',
-  'BOARDED',
-  'RUN_FULL',
-  'REVIEW_APPROVED',
-  'REVIEW_REJECTED',
-  'KEY_GRANTED',
-  'ACTIVATE',
-]);
 
 function registerRuntime(plain: FastifyInstance, parts: Parts): void {
   const app = plain.withTypeProvider<Typed>();
@@ -195,7 +168,8 @@ function registerRuntime(plain: FastifyInstance, parts: Parts): void {
   app.get('/internal/v1/population', { config: { allow: desk } }, async () => {
     const counts = await Promise.all(
       machines.map(
-        async (name) => [name, Object.fromEntries(await machineHome(parts, name).population(name))] as const,
+        async (name) =>
+          [name, sums(await Promise.all(homesOf(parts, name).map((home) => home.population(name))))] as const,
       ),
     );
     return { data: Object.fromEntries(counts) };
@@ -204,15 +178,22 @@ function registerRuntime(plain: FastifyInstance, parts: Parts): void {
     machine: Type.Unsafe<(typeof machines)[number]>({ type: 'string', enum: [...machines], default: 'order' }),
     state: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,120}$' }),
     limit: Type.Integer({ minimum: 1, maximum: limits.listMax, default: 100 }),
+    after: Type.Optional(Type.String({ maxLength: 300 })),
   });
   app.get('/internal/v1/actors', { config: { allow: desk }, schema: { querystring: stateQuery } }, async (request) => {
-    const { machine, state, limit } = request.query;
-    return { data: await machineHome(parts, machine).inState(machine, state, limit) };
+    const { machine, state, limit, after } = request.query;
+    const place = placeOf(parts.ordering, after);
+    const lists = homesOf(parts, machine).map((home) => home.inState(machine, state, limit, place));
+    const data = merged(await Promise.all(lists), limit);
+    const last = data.length === limit ? data.at(-1) : undefined;
+    const next = last === undefined ? {} : { next: cursorOf(parts.ordering, last) };
+    return { data, page: { ...next, hasMore: last !== undefined } };
   });
 
   const act = async (request: FastifyRequest, id: string, what: 'redrive' | 'discard') => {
     const actor = knownActor(id);
-    const outcome = await contextOf(parts, actor)[what](actor, principalOf(request).subject);
+    const client = actor.startsWith('tsk_') ? (await anyActor(request, parts, id)).client : contextOf(parts, actor);
+    const outcome = await client[what](actor, principalOf(request).subject);
     request.log.warn({ by: principalOf(request).subject, id: actor, what }, 'operator act');
     return settled(outcome);
   };
@@ -247,24 +228,16 @@ export function registerDevelopmentTokens(plain: FastifyInstance, parts: Parts):
   );
 }
 
-const ACTOR = /^(ord|dlv|apl|bat)_[A-Za-z0-9_.-]{1,76}$/;
-
-function knownActor(id: string): ActorId {
-  if (!ACTOR.test(id)) throw notFound();
-  return id as ActorId; // The pattern is the runtime's own, narrowed.
+/** Contexts whose actors a machine hosts: tasks are of both. */
+function homesOf({ ordering, delivery }: Parts, machine: string): readonly Client[] {
+  if (machine === 'task') return [ordering, delivery];
+  return [machine === 'delivery' ? delivery : ordering];
 }
 
-const contextOf = (parts: Parts, actor: ActorId): Client =>
-  actor.startsWith('dlv_') ? parts.delivery : parts.ordering;
-const machineHome = (parts: Parts, machine: string): Client =>
-  machine === 'delivery' ? parts.delivery : parts.ordering;
-
-async function anyActor(request: FastifyRequest, parts: Parts, id: string): Promise<ActorView> {
-  const actor = id.startsWith('dlv_') ? actorOf(id, 'dlv') : knownActor(id);
-  const client = contextOf(parts, actor);
-  const view = await client.read(actor);
-  if (view === undefined) throw notFound();
-  return minVersion(request) === undefined ? view : atFloor(request, client, view);
+function sums(counts: readonly ReadonlyMap<string, number>[]): Readonly<Record<string, number>> {
+  const total: Record<string, number> = {};
+  for (const [state, count] of counts.flatMap((each) => [...each])) total[state] = (total[state] ?? 0) + count;
+  return total;
 }
 
 function settled(outcome: SendOutcome): { readonly result: string } {

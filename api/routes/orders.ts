@@ -149,7 +149,7 @@ async function placeOrder(
   const { ordering } = parts;
   const { subject } = principalOf(request);
   const orderId = ordering.derive('ord', subject, 'POST /orders', idempotencyKey(request));
-  const now = ordering.now();
+  const now = ordering.now(); // People are born by the calendar of the street, however fast business runs.
   const order = filed(body, subject, now);
   await refuseDuplicate(parts, subject, order.cardInfo, orderId);
 

@@ -62,7 +62,7 @@ export async function gather(sources: AuditSources): Promise<Evidence> {
     contexts,
     ledger,
     acks: sources.acks,
-    chartOf: chartsOf(sources.hosted ?? [...orderingCharts, ...deliveryCharts]),
+    chartOf: chartsOf(sources.hosted ?? [...new Set([...orderingCharts, ...deliveryCharts])]),
   };
 }
 

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import type { OrderRequest, OrderResource } from '../../actors/contract/dto.ts';
+import type { OrderRequest, OrderResource, Role } from '../../actors/contract/dto.ts';
 import {
   type CancellationReason,
   type CommandReason,
@@ -19,6 +19,8 @@ import { CliFailure, EXIT } from '../failure.ts';
 import { apiFailure, findSystem, restFor, withClients } from '../found.ts';
 import { duration, table } from '../table.ts';
 import { wallTime } from '../time.ts';
+import { decisions } from './decisions.ts';
+import { roleOption } from './tasks.ts';
 
 interface Common {
   readonly json?: boolean;
@@ -30,7 +32,7 @@ const PLAIN_MAX = 200;
 
 export function orderCommand(): Command {
   const order = new Command('order').description('Place and steer single orders.');
-  for (const verb of [create(), list(), show(), history(), send(), cancel()])
+  for (const verb of [create(), list(), show(), history(), send(), ...decisions(), cancel()])
     order.addCommand(verb.copyInheritedSettings(order));
   return order;
 }
@@ -129,7 +131,7 @@ const list = (): Command =>
       await withClients(async ({ ordering }) => {
         const views = (await ordersOf(ordering)).filter((view) => status === undefined || statusOf(view) === status);
         const rows = views.sort((a, b) => b.updatedAt - a.updatedAt).slice(0, most);
-        const now = ordering.now();
+        const now = ordering.domainNow(); // As `updatedAt`.
         print(json, { orders: rows.map(rowOf), total: views.length }, () => listed(rows, views.length, now));
       });
     });
@@ -269,6 +271,7 @@ interface SendOptions extends Common {
   readonly data?: string;
   readonly reason: CommandReason;
   readonly as: string;
+  readonly role: Role;
   readonly key?: string;
 }
 
@@ -283,10 +286,11 @@ const send = (): Command =>
       .option('--data <json>', 'fields of the event, for example \'{"kind":"fraud"}\'')
       .addOption(reasonOption(commandReasons))
       .option('--as <name>', 'who: another name for a second pair of eyes', OPERATOR.subject)
+      .addOption(roleOption())
       .option('--key <key>', 'Idempotency-Key')
       .action(async (actor: string, type: string, options: SendOptions) => {
-        const { data, reason, key, token, json } = options;
-        const client = restFor(findSystem(), 'internal', { subject: options.as, role: 'operator', token });
+        const { data, reason, role, key, token, json } = options;
+        const client = restFor(findSystem(), 'internal', { subject: options.as, role, token });
         const answer = await said(
           client.call<{ readonly version: number }>(
             'POST',

@@ -19,6 +19,7 @@ interface UpOptions {
   readonly scale?: string;
   readonly realTime?: boolean;
   readonly timeScale?: number;
+  readonly virtualTime?: boolean;
   readonly restart: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -30,6 +31,7 @@ export function upCommand(): Command {
     .option('--scale <types>', 'processes per type, for example ordering=3,delivery=2')
     .option('--time-scale <factor>', 'how much faster than real time the business runs', positive)
     .option('--real-time', 'the same as --time-scale 1')
+    .option('--virtual-time', 'let `emboss time travel` move the business forward; of a system on fresh data only')
     .option('--no-restart', 'leave a process down when it dies')
     .option('--quiet', 'do not show the processes’ log lines')
     .option('--json', 'one JSON line on stdout when ready; everything else on stderr')
@@ -55,7 +57,10 @@ async function up(options: UpOptions): Promise<void> {
   const system = await startSystem({
     signal: stopEarly.signal,
     environment,
-    env: { EMBOSS_TIME_SCALE: String(timeScaleOf(options, environment.EMBOSS_TIME_SCALE)) },
+    env: {
+      EMBOSS_TIME_SCALE: String(timeScaleOf(options, environment.EMBOSS_TIME_SCALE)),
+      ...(options.virtualTime === true ? { EMBOSS_TIME_MODE: 'virtual' } : {}),
+    },
     scale: options.scale === undefined ? {} : parseScale(options.scale, types),
     restart: options.restart,
     say,

@@ -193,8 +193,8 @@ function deskMove(scene: Scene): Move | undefined {
   const { order, fate } = scene;
   if (has(order, 'fulfilment.manualReview')) return review(scene);
   if (has(order, 'fulfilment.screening.aml.potentialMatch') && fate.possibleHit === 'cleared')
-    return command(order.actor, 'AML_CLEARED', 'operator');
-  if (has(order, 'hold.held') && !has(order, 'hold.held.fraud')) return command(order.actor, 'RELEASE', 'operator');
+    return command(order.actor, 'AML_CLEARED', 'reviewer');
+  if (has(order, 'hold.held') && !has(order, 'hold.held.fraud')) return release(order);
   for (const [state, type] of deskWork) if (has(order, state)) return command(order.actor, type, 'operator');
   if (has(order, 'fulfilment.handedOver.awaitingActivation')) return activationDesk(scene);
   if (has(order, 'fulfilment.cancelling.stuck')) return stuck(scene);
@@ -203,6 +203,14 @@ function deskMove(scene: Scene): Move | undefined {
     return command(order.actor, 'DESTROYED', 'operator', { witness: 'ops.second_operator' });
   return undefined;
 }
+
+/** Fraud and sanctions are the reviewers' to lift. */
+const release = (order: OrderSight): Move =>
+  command(
+    order.actor,
+    'RELEASE',
+    has(order, 'hold.held.fraud') || has(order, 'hold.held.aml') ? 'reviewer' : 'operator',
+  );
 
 /** Four eyes: the second opinion comes from whoever did not give the first. */
 function review({ order, fate }: Scene): Move {
@@ -213,7 +221,7 @@ function review({ order, fate }: Scene): Move {
 
 function activationDesk(scene: Scene): Move | undefined {
   const { order } = scene;
-  if (has(order, 'hold.held')) return command(order.actor, 'RELEASE', 'operator');
+  if (has(order, 'hold.held')) return release(order);
   if (order.context.wrongTries >= 5) return command(order.actor, 'ACTIVATION_UNLOCKED', 'operator');
   return has(order, 'card.suspended') ? command(order.actor, 'RETRY', 'operator') : undefined;
 }

@@ -33,8 +33,8 @@ export function stageTimes(
   deliveries: readonly (readonly JournalEntry[])[],
 ): StageTimes {
   const first = (prefix: string): number | undefined =>
-    order.find(({ kind, states }) => kind === 'moved' && states?.some((state) => isIn(state, prefix)))?.at;
-  const submitted = order.find(({ kind, event }) => kind === 'moved' && event?.type === 'SUBMIT')?.at;
+    whenOf(order.find(({ kind, states }) => kind === 'moved' && states?.some((state) => isIn(state, prefix))));
+  const submitted = whenOf(order.find(({ kind, event }) => kind === 'moved' && event?.type === 'SUBMIT'));
   const approved = first('fulfilment.approved');
   const batched = first('fulfilment.production');
   const printed = first('fulfilment.delivery');
@@ -55,6 +55,10 @@ export function stageTimes(
   return Object.fromEntries(Object.entries(times).filter(([, ms]) => ms !== undefined)) as StageTimes;
 }
 
+/** By the server's clock, which runs alike in both contexts and knows of no travel. */
+const committedAt = ({ at, committedAt = at }: JournalEntry): number => committedAt;
+const whenOf = (entry: JournalEntry | undefined): number | undefined =>
+  entry === undefined ? undefined : committedAt(entry);
 const isIn = (state: string, prefix: string): boolean => state === prefix || state.startsWith(`${prefix}.`);
 const between = (from: number | undefined, to: number | undefined): number | undefined =>
   from === undefined || to === undefined ? undefined : Math.max(0, to - from);
@@ -62,7 +66,7 @@ const between = (from: number | undefined, to: number | undefined): number | und
 function lastOf(journals: readonly (readonly JournalEntry[])[], event: string): number | undefined {
   const times = journals
     .flat()
-    .flatMap((entry) => (entry.kind === 'moved' && entry.event?.type === event ? [entry.at] : []));
+    .flatMap((entry) => (entry.kind === 'moved' && entry.event?.type === event ? [committedAt(entry)] : []));
   return times.length === 0 ? undefined : Math.max(...times);
 }
 

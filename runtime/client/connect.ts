@@ -8,6 +8,7 @@ import { libraryFit } from '../functions/library.ts';
 import { type ActorId, type Namespace, namespace, streamId } from '../ids.ts';
 import { type StreamEntry, tokenOf } from '../journal/entry.ts';
 import { startTail, type Tail } from '../journal/tail.ts';
+import { travelWaitMs } from '../limits.ts';
 import type { JournalPosition } from '../messages.ts';
 import type { Connection } from '../redis/connection.ts';
 import { connect as connectRedis } from '../redis/connector.ts';
@@ -18,6 +19,8 @@ import { type TrustedBatch, trustedBatch, verifyServers } from '../redis/trusted
 import { agreeConfig, FOUNDED, inboxLost, namespaceLost, type RecordedConfig, readConfig } from '../shards/config.ts';
 import { createHasher } from '../shards/hash.ts';
 import { createServerClock, type ServerClock, sampleServerClock } from '../shards/server-clock.ts';
+import { domainClock } from '../timers/domain-clock.ts';
+import { followTravels, noTravels } from '../timers/travels.ts';
 import { derivedId, keyedDigest } from './digest.ts';
 import { fleet } from './fleet.ts';
 import { type Heard, intake } from './intake.ts';
@@ -35,6 +38,7 @@ import {
   storedText,
 } from './reads.ts';
 import { records } from './records.ts';
+import { travelIn } from './travelling.ts';
 import { watchOver } from './watch.ts';
 
 const SECRET_CHARS_MIN = 16;
@@ -69,6 +73,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
   const serverClock = createServerClock(clock);
   const stopSampling = await keepTime(serverClock, at(writer, namespaceKeys(ns).members), clock);
   const now = (): number => serverClock.now();
+  const domain = domainClock(config);
   const { shardOf } = await createHasher();
   const keys = Array.from({ length: config.shards }, (_, shard) => shardKeys(ns, shard));
   const names = namespaceKeys(ns);
@@ -80,6 +85,9 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     shardKeys: keys,
     shardOf: (actor) => shardOf(actor, config.shards),
   };
+  const travels = config.virtualTime
+    ? followTravels({ batch, config: names.config, clock }, config.travelled)
+    : noTravels;
   const openTail = (): Promise<Connection> =>
     connectRedis('tail', options.url, { name: `emboss-tail-${ns}`, clock }, options.connector);
   const journals = keys.map((one) => one.journal);
@@ -100,7 +108,17 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     get reached() {
       return batch.reached;
     },
+    virtualTime: config.virtualTime,
+    get travelledMs() {
+      return travels.total;
+    },
     now,
+    domainNow: () => (domain.isReal ? now() : domain.at(now(), travels.total)),
+    travel: (ms, by, { messageId = `travel:${clock.nonce(8)}`, waitMs = travelWaitMs } = {}) =>
+      travelIn({ batch, clock, names, shards: keys }, { ms, by, messageId, waitMs }).then((outcome) => {
+        if (outcome.kind !== 'key-reused') travels.atLeast(outcome.totalMs);
+        return outcome;
+      }),
     derive: (prefix, ...parts) => derivedId(options.secret, ns, prefix, parts),
     digest,
     shardOf: doors.shardOf,
@@ -109,7 +127,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     read: (actor, { floor = 0, waitMs = FLOOR_WAIT_MS } = {}) => readAbove(doors, actor, floor, waitMs, clock),
     readMany: (actors) => Promise.all(actors.map((actor) => readActor(doors, actor))),
     history: (actor, { after = 0, limit = 200 } = {}) => history(doors, actor, after, limit),
-    inState: (machine, state, limit = 100) => inState(doors, machine, state, limit),
+    inState: (machine, state, limit = 100, after) => inState(doors, machine, state, limit, after),
     population: (machine) => population(doors, machine),
     heard: async () => (await tails.shared()).positions(),
     watch: ({ from, signal } = {}) => tails.watch(from, signal),
@@ -120,8 +138,8 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     ...leftovers(doors),
     ...records(batch, names),
     ...operations(doors, fleet(batch, names, clock)),
-    redrive: (actor, by) => door.control(actor, 'redrive', by, `redrive:${clock.nonce(8)}`),
-    discard: (actor, by) => door.control(actor, 'discard', by, `discard:${clock.nonce(8)}`),
+    redrive: (actor, by, id = clock.nonce(8)) => door.control(actor, 'redrive', by, `redrive:${id}`),
+    discard: (actor, by, id = clock.nonce(8)) => door.control(actor, 'discard', by, `discard:${id}`),
     async ping() {
       const start = clock.monotonic();
       const there = await batch.run(command(['HGET', names.config, FOUNDED], (reply) => reply as string | null));
@@ -130,6 +148,7 @@ async function clientOver(options: ConnectOptions, ns: Namespace, writer: Connec
     },
     async close() {
       stopSampling();
+      travels.close();
       await tails.close();
       await writer.close();
     },
@@ -144,7 +163,7 @@ async function founded(
   durability: Durability,
 ): Promise<RecordedConfig> {
   await verifyServers(writer, { door: 'client', namespace: ns, durability });
-  if (options.config !== undefined) await agreeConfig(writer, ns, options.config, options.clock);
+  if (options.config !== undefined) return await agreeConfig(writer, ns, options.config, options.clock);
   const config = await readConfig(writer, ns);
   if (config !== undefined) return config;
   throw new OperatingError(

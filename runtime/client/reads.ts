@@ -1,6 +1,6 @@
 // Reads of actors: the record as last committed, the actor's own journal entries, the state index.
 
-import type { ActorView } from '../client.ts';
+import type { ActorView, Standing } from '../client.ts';
 import { actorLine, type StoredRecord } from '../commit/resident.ts';
 import { command, pairsOf } from '../functions/call.ts';
 import { type ActorId, type Sequence, streamId, tokenCounter } from '../ids.ts';
@@ -37,8 +37,8 @@ export async function readActor(doors: ReadDoors, actor: ActorId): Promise<Actor
   const [line, snapshot, record] = fields;
   if (snapshot == null || record == null) return undefined;
   const stored = JSON.parse(snapshot) as StoredSnapshot;
-  const { sequence, at } = actorLine(line);
-  const { states, announced, announcement } = JSON.parse(record) as StoredRecord;
+  const { sequence, at: committedAt } = actorLine(line);
+  const { states, at = committedAt, announced, announcement } = JSON.parse(record) as StoredRecord;
   return {
     actor,
     machine: stored.machine,
@@ -139,17 +139,31 @@ export async function inState(
   machine: string,
   state: string,
   limit: number,
-): Promise<readonly { actor: ActorId; since: number }[]> {
+  after?: Standing,
+): Promise<readonly Standing[]> {
   const perShard = await Promise.all(
-    doors.shardKeys.map((keys) =>
-      doors.batch.run(command(['ZRANGE', keys.state(machine, state), 0, limit - 1, 'WITHSCORES'], pairsOf)),
-    ),
+    doors.shardKeys.map((keys) => standing(doors.batch, keys.state(machine, state), limit, after)),
   );
-  return perShard
-    .flat()
-    .map(([actor, since]) => ({ actor: actor as ActorId, since: Number(since) }))
-    .sort((a, b) => a.since - b.since)
-    .slice(0, limit);
+  return perShard.flat().sort(byStanding).slice(0, limit);
+}
+
+/** Redis sorts members of one score by their bytes, as ids compare here: all of them are ASCII. */
+const byStanding = (a: Standing, b: Standing): number =>
+  a.since - b.since || (a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : 0);
+
+/** At least the first `limit` of one shard's set behind `after`. Ends with the set at the latest: each round reads further in it. */
+async function standing(batch: Batch, key: string, limit: number, after: Standing | undefined): Promise<Standing[]> {
+  const from = after === undefined ? '-inf' : after.since;
+  const found: Standing[] = [];
+  for (let offset = 0; ; offset += limit) {
+    const range = ['ZRANGE', key, from, '+inf', 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES'] as const;
+    const rows = await batch.run(command([...range], pairsOf));
+    for (const [actor, since] of rows) {
+      const row = { actor: actor as ActorId, since: Number(since) };
+      if (after === undefined || byStanding(row, after) > 0) found.push(row);
+    }
+    if (rows.length < limit || found.length >= limit) return found; // Those passed over lie in one millisecond.
+  }
 }
 
 /** The state index is exact per shard, and a sum over shards is of one moment each (C1). One round trip per 500 sets. */

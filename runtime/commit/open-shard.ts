@@ -31,6 +31,7 @@ import { Relay, type RelayDoor } from '../outbox/relay.ts';
 import { type ShardKeys, shardKeys } from '../redis/keys.ts';
 import { crashPoint } from '../testing/crash-points.ts';
 import { Schedule } from '../timers/schedule.ts';
+import { ShardTime } from '../timers/shard-time.ts';
 import { Fenced, InboxGone, type Loss, lossOf, Rewound } from './loss.ts';
 import { type Parking, parkedNow, parkingOf } from './parking.ts';
 import { loadResidents, type Resident } from './resident.ts';
@@ -68,6 +69,7 @@ export class OpenShard implements EffectDoor {
   readonly #parked = new Map<ActorId, Parking>();
   readonly #schedule: Schedule;
   readonly #relay: Relay;
+  readonly #time: ShardTime;
   #work: Work[] = [];
   #head: number;
   #calls = 0;
@@ -101,11 +103,13 @@ export class OpenShard implements EffectDoor {
     this.#schedule = new Schedule(scene, this.keys, {
       isParked: (actor) => this.#parked.has(actor),
       parkedCount: () => this.#parked.size,
+      travelled: () => this.#time.travelled,
       onTimers: (timers) => this.#add(timers.map((timer) => this.#marked(timer))),
       onEffect: (key, record, attempts) => doors.effects.start(this, key, record, attempts),
       onTrouble: (why) => this.lose(why),
     });
     this.#relay = new Relay(scene, this, doors.relay);
+    this.#time = new ShardTime(scene, this, () => this.lookAgain(0));
   }
 
   /** Something was committed since it was claimed. */
@@ -130,6 +134,7 @@ export class OpenShard implements EffectDoor {
       batch.run(command(['HGET', this.keys.owner, 'relayed'], (reply) => Number(reply ?? 0))),
       batch.run(command(['HGETALL', this.keys.attempts], pairsOf)),
       warm === undefined ? [] : stillWarm(batch, this.keys, warm, this.#head),
+      this.#time.read(),
     ]);
     for (const resident of residents) this.#residents.set(resident.actor, resident);
     counters.warmed += residents.length;
@@ -161,6 +166,11 @@ export class OpenShard implements EffectDoor {
     const works = entries.map((entry) => this.#marked(entryWork(entry)));
     this.#read = works.at(-1)?.position ?? this.#read;
     this.#add(works);
+  }
+
+  /** The namespace has travelled: the loop hears of it (T2). */
+  travel(): void {
+    this.#kick();
   }
 
   add(work: Work): void {
@@ -230,8 +240,8 @@ export class OpenShard implements EffectDoor {
   async #run(): Promise<void> {
     try {
       while (this.#state === 'open') {
-        if (this.#work.length === 0) await this.#idle();
-        else if (this.mayWork()) await this.#turn();
+        if (this.#work.length === 0 && !this.#time.isBehind()) await this.#idle();
+        else if (this.mayWork()) await (this.#time.isBehind() ? this.#time.advance() : this.#turn());
         else await pause(this.#scene.clock, 10); // L4: the renewal decides whether we go on or are told to stop.
       }
     } catch (error) {
@@ -240,7 +250,6 @@ export class OpenShard implements EffectDoor {
   }
 
   #idle(): Promise<void> {
-    if (this.#work.length > 0 || this.#state !== 'open') return Promise.resolve();
     return new Promise((resolve) => {
       this.#kick = () => {
         this.#kick = () => undefined;
@@ -339,14 +348,15 @@ export class OpenShard implements EffectDoor {
   }
 
   #stepScene() {
-    const { charts, timeScale, namespace } = this.#scene;
+    const { charts, domain, namespace } = this.#scene;
     return {
       keys: this.keys,
       charts,
       namespace,
       token: this.token,
       now: this.#scene.serverNow(),
-      timeScale,
+      domain,
+      travelled: this.#time.travelled,
       parking: (actor: ActorId) => this.#parked.get(actor),
       lane: (send: Parameters<Scene['lane']>[1]) => this.#scene.lane(this.shard, send),
     };

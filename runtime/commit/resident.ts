@@ -18,6 +18,8 @@ export interface Resident {
   /** Undefined while the actor does not exist. */
   held: Held | undefined;
   states: readonly string[];
+  /** Domain time of the last step, where that is not the server's (T2); 0 where it is, or nothing is known. */
+  at: number;
   /** The last one made, as JSON; kept in the record so that a read of the actor has it (P2). */
   announcement: string | undefined;
   /** Why the stored state cannot be used: the next message parks the actor as stalled (M5). */
@@ -50,15 +52,16 @@ function resident(charts: Charts, actor: ActorId, [line, snap, rec]: readonly (s
     behaviour: undefined,
     held: undefined,
     states: [],
+    at: 0,
     announcement: undefined,
     stalled: undefined,
   };
   if (snap == null || rec == null) return blank;
   try {
     const behaviour = charts.forStored(snap);
-    const { states, announcement, ...record } = JSON.parse(rec) as StoredRecord;
+    const { states, announcement, at = 0, ...record } = JSON.parse(rec) as StoredRecord;
     const told = announcement === undefined ? undefined : JSON.stringify(announcement);
-    return { ...blank, behaviour, held: behaviour.restore(snap, record, actor), states, announcement: told };
+    return { ...blank, behaviour, held: behaviour.restore(snap, record, actor), states, at, announcement: told };
   } catch (error) {
     const stalled = error instanceof Error ? error : new OperatingError('version-missing', String(error));
     return { ...blank, stalled };
@@ -78,6 +81,8 @@ export function actorLine(line: string | null | undefined): {
 /** What stands beside the snapshot: the record, and what readers want without restoring a chart. */
 export interface StoredRecord extends ActorRecord {
   readonly states: readonly string[];
+  /** Domain time of the last step; left out where that is the server's, which stands in the actor's line. */
+  readonly at?: number;
   readonly announcement?: Announcement;
 }
 
@@ -85,9 +90,10 @@ export interface StoredRecord extends ActorRecord {
 export function recordText(
   { executions, timers, announced }: ActorRecord,
   states: string,
-  announcement: string | undefined,
+  { at, announcement }: Pick<Resident, 'at' | 'announcement'>,
 ): string {
   const told = announcement === undefined ? '' : `,"announcement":${announcement}`;
   const open = executions.length === 0 ? '[]' : JSON.stringify(executions);
-  return `{"executions":${open},"timers":${JSON.stringify(timers)},"announced":${announced},"states":${states}${told}}`;
+  const time = at === 0 ? '' : `,"at":${at}`;
+  return `{"executions":${open},"timers":${JSON.stringify(timers)},"announced":${announced},"states":${states}${time}${told}}`;
 }

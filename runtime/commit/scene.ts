@@ -5,6 +5,7 @@ import type { Send } from '../hosting.ts';
 import type { Namespace, WorkerId } from '../ids.ts';
 import type { Batch } from '../redis/batch.ts';
 import type { Charts } from '../statechart/charts.ts';
+import type { DomainClock } from '../timers/domain-clock.ts';
 import type { StepGate } from './step-gate.ts';
 
 /** Structured log lines: a fixed text and fields. Never bodies, contexts or inputs: they may hold what people own. */
@@ -48,6 +49,10 @@ export interface Scene {
   readonly charts: Charts;
   readonly clock: Clock;
   readonly timeScale: number;
+  /** What time it is for the charts (T2). */
+  readonly domain: DomainClock;
+  /** Milliseconds of domain time that the namespace has travelled in all, as last heard. */
+  travelled(): number;
   readonly counters: Counters;
   readonly log: Log;
   /** One for all shards of the process (M5). */

@@ -13,6 +13,7 @@ import type { ShardKeys } from '../redis/keys.ts';
 import type { Behaviour, EffectStart, Held, Step, StepScope, TimerStart } from '../statechart/behaviour.ts';
 import type { Charts } from '../statechart/charts.ts';
 import { snapshotHash } from '../statechart/definition.ts';
+import type { DomainClock } from '../timers/domain-clock.ts';
 import { type Parking, type ParkingCause, parkedNow } from './parking.ts';
 import { type Resident, recordText } from './resident.ts';
 import {
@@ -29,10 +30,11 @@ export interface StepScene {
   readonly keys: ShardKeys;
   readonly charts: Charts;
   readonly token: Token;
-  /** Clock reading of the step in ms (T2). */
+  /** Estimate of the server's clock in ms (T2). */
   readonly now: number;
-  /** Domain milliseconds per real one (T2). */
-  readonly timeScale: number;
+  readonly domain: DomainClock;
+  /** Milliseconds of domain time that this shard has travelled (T2). */
+  readonly travelled: number;
   /** Undefined for an actor that is not parked (M5). */
   readonly parking: (actor: Resident['actor']) => Parking | undefined;
   readonly lane: (send: Send) => string;
@@ -67,11 +69,26 @@ class Stepping {
   readonly #scene: StepScene;
   readonly #resident: Resident;
   readonly #work: Work;
+  /** Domain time of the step: what the chart sees, and what the journal keeps for a replay (T2). */
+  readonly #at: number;
+  /** The server's clock at that time: what the timers of the step count from. */
+  readonly #countsFrom: number;
 
   constructor(scene: StepScene, resident: Resident, work: Work) {
     this.#scene = scene;
     this.#resident = resident;
     this.#work = work;
+    const { now, domain, travelled } = scene;
+    if (domain.isReal) {
+      this.#at = now;
+      this.#countsFrom = now;
+      return;
+    }
+    const current = domain.at(now, travelled);
+    // What a travel passed over happens when it was due, and nothing happens to an actor before what has happened to it.
+    const wanted = domain.mayTravel && work.kind === 'timer' ? Math.min(work.dueAt, current) : current;
+    this.#at = Math.max(wanted, resident.at);
+    this.#countsFrom = now - domain.serverMs(current - this.#at);
   }
 
   build(): Stepped {
@@ -103,7 +120,6 @@ class Stepping {
 
   /** The normal path: (create,) step, and everything the step asks for. */
   #step(event: Event): Stepped {
-    const { now } = this.#scene;
     const resident = this.#resident;
     if (resident.stalled !== undefined) throw resident.stalled;
     const steps: CommitStep[] = [];
@@ -119,7 +135,7 @@ class Stepping {
         // A create without an event of its own is the message's one step.
         const only = event.type === CREATE;
         steps.push(this.#moved(behaviour, first, only ? 'M' : 'C', { type: CREATE }, starts));
-        nextDue = earliest(nextDue, first.timersSet, now, this.#scene.timeScale);
+        nextDue = this.#earliest(nextDue, first.timersSet);
         if (only) return { work: this.#work, resident, steps, starts, nextDue, parks: undefined };
       }
       const { behaviour, held } = resident;
@@ -132,7 +148,7 @@ class Stepping {
         steps.push(this.#refused(result.allowed, 'no-transition', event, result.held));
       } else {
         steps.push(this.#moved(behaviour, result, 'M', event, starts));
-        nextDue = earliest(nextDue, result.timersSet, now, this.#scene.timeScale);
+        nextDue = this.#earliest(nextDue, result.timersSet);
       }
       return { work: this.#work, resident, steps, starts, nextDue, parks: undefined };
     } catch (error) {
@@ -142,7 +158,7 @@ class Stepping {
   }
 
   #moved(behaviour: Behaviour, step: Step, kind: 'C' | 'M', event: Event, starts: StartedEffect[]): CommitStep {
-    const { now, keys, timeScale, lane } = this.#scene;
+    const { now, keys, lane, domain } = this.#scene;
     const resident = this.#resident;
     if (step.stored.length > snapshotCharsMax) {
       throw new OperatingError(
@@ -158,6 +174,7 @@ class Stepping {
     resident.behaviour = behaviour;
     resident.held = step.held;
     resident.states = step.states;
+    if (!domain.isReal) resident.at = this.#at;
     if (kind === 'M') resident.last = this.#position();
 
     const fresh = step.starts.map((start) => ({ key: start.key, record: this.#effectRecord(behaviour, start) }));
@@ -175,12 +192,12 @@ class Stepping {
       asked: messageOf(this.#work)?.dedupe,
       sequence: expected,
       snapshot: step.stored,
-      record: recordText(step.held.record, states, resident.announcement),
+      record: recordText(step.held.record, states, resident),
       body: this.#movedBody(behaviour, step, kind, event, states, previous),
       answer: kind === 'M' ? this.#answered(this.#applied(step.answer)) : undefined,
       left: mapped(left, (state) => keys.state(behaviour.machine, state)),
       entered: mapped(entered, (state) => keys.state(behaviour.machine, state)),
-      timersSet: mapped(step.timersSet, (timer) => this.#timerRow(timer, now, timeScale)),
+      timersSet: mapped(step.timersSet, (timer) => this.#timerRow(timer)),
       timersCleared: mapped(step.timersCleared, ({ id, generation }) => ({
         member: timerMember(resident.actor, id),
         generation,
@@ -210,7 +227,9 @@ class Stepping {
     let body = `${bodyHead(machine, version)},"event":${JSON.stringify(event)}`;
     if (creates) body += `,"input":${JSON.stringify(message?.create?.input ?? {})}`;
     if (message?.from !== undefined) body += `,"from":${JSON.stringify(message.from)}`;
-    body += `,"at":${this.#scene.now},"states":${states},"snapshotHash":"${snapshotHash(step.stored)}"`;
+    body += `,"at":${this.#at}`;
+    if (!this.#scene.domain.isReal) body += `,"committedAt":${this.#scene.now}`;
+    body += `,"states":${states},"snapshotHash":"${snapshotHash(step.stored)}"`;
     if (step.emitted.length > 0) body += `,"emitted":${JSON.stringify(step.emitted)}`;
     if (step.starts.length > 0)
       body += `,"starts":${JSON.stringify(step.starts.map(({ key, name }) => ({ key, name })))}`;
@@ -225,7 +244,7 @@ class Stepping {
     const record =
       held === undefined || held === resident.held
         ? ''
-        : recordText(held.record, JSON.stringify(resident.states), resident.announcement);
+        : recordText(held.record, JSON.stringify(resident.states), resident);
     if (held !== undefined) resident.held = held;
     if (this.#work.kind === 'entry') resident.last = this.#position();
     const answer: Answer = {
@@ -235,7 +254,7 @@ class Stepping {
       counter: tokenCounter(this.#scene.token),
       allowed,
     };
-    const body: JournalBody = { event, ...this.#origin(), at: this.#scene.now };
+    const body: JournalBody = { event, ...this.#origin(), ...this.#when() };
     return { ...this.#base('R'), record, body: JSON.stringify(body), answer: this.#answered(answer) };
   }
 
@@ -256,7 +275,7 @@ class Stepping {
     };
     const answer: Answer = { kind: 'parked', version: sequence(resident.sequence), counter: tokenCounter(token) };
     if (work.kind === 'entry') resident.last = work.position;
-    const body: JournalBody = { event, ...this.#origin(), at: now, error: stored };
+    const body: JournalBody = { event, ...this.#origin(), ...this.#when(), error: stored };
     const step: CommitStep = {
       ...this.#base('P'),
       body: JSON.stringify(body),
@@ -275,7 +294,7 @@ class Stepping {
     // An act of a later version waits for a worker that knows it, like any other message.
     if (act !== 'redrive' && act !== 'discard') return { ...this.#base('Q'), entry: waitingText(work) };
     this.#resident.last = work.position;
-    const body: JournalBody = { event: work.message.event, ...this.#origin(), at: this.#scene.now };
+    const body: JournalBody = { event: work.message.event, ...this.#origin(), ...this.#when() };
     return {
       ...this.#base(act === 'redrive' ? 'V' : 'X'),
       ...(act === 'discard' && parking.timer !== undefined ? this.#withoutTimer(parking.timer) : {}),
@@ -293,7 +312,7 @@ class Stepping {
     const { [id]: _, ...timers } = held.record.timers;
     const record = { ...held.record, timers };
     resident.held = { ...held, record };
-    return { timersCleared, record: recordText(record, JSON.stringify(resident.states), resident.announcement) };
+    return { timersCleared, record: recordText(record, JSON.stringify(resident.states), resident) };
   }
 
   /** E1: an outcome that nobody waits for is told in the journal, and followed up. */
@@ -301,7 +320,7 @@ class Stepping {
     const { now } = this.#scene;
     const { followUp } = work;
     const event: Event = { type: 'emboss.late', effect: work.name, outcome: work.outcome.kind };
-    const body: JournalBody = { event, at: now, starts: [{ key: work.key, name: work.name }] };
+    const body: JournalBody = { event, ...this.#when(), starts: [{ key: work.key, name: work.name }] };
     const key = `${work.key}:late`;
     return {
       ...this.#base('L'),
@@ -364,15 +383,22 @@ class Stepping {
     };
   }
 
-  #timerRow(timer: TimerStart, now: number, timeScale: number) {
-    const delay = timer.delayMs / timeScale;
+  #timerRow(timer: TimerStart) {
+    const delay = this.#scene.domain.serverMs(timer.delayMs);
     return {
       member: timerMember(this.#resident.actor, timer.id),
       generation: timer.generation,
-      dueAt: now + delay,
+      dueAt: this.#countsFrom + delay,
       resume: timer.resume === 'deadline' ? '' : `${timer.resume} ${Math.ceil(delay)}`,
       event: JSON.stringify(timer.event),
     };
+  }
+
+  #earliest(so: number | undefined, timers: readonly TimerStart[]): number | undefined {
+    return timers.reduce<number | undefined>((least, timer) => {
+      const due = this.#countsFrom + this.#scene.domain.serverMs(timer.delayMs);
+      return least === undefined || due < least ? due : least;
+    }, so);
   }
 
   #effectRecord(behaviour: Behaviour, start: EffectStart): EffectRecord {
@@ -390,9 +416,15 @@ class Stepping {
   }
 
   #applied(data?: Json): Answer {
-    const { token, now } = this.#scene;
+    const { token } = this.#scene;
     const version = sequence(this.#resident.sequence);
-    return { kind: 'applied', version, counter: tokenCounter(token), at: now, ...(data === undefined ? {} : { data }) };
+    return {
+      kind: 'applied',
+      version,
+      counter: tokenCounter(token),
+      at: this.#at,
+      ...(data === undefined ? {} : { data }),
+    };
   }
 
   /** Only callers and operators wait for an answer; other messages keep none. */
@@ -406,6 +438,11 @@ class Stepping {
     return from === undefined ? {} : { from };
   }
 
+  #when(): Pick<JournalBody, 'at' | 'committedAt'> {
+    const { now, domain } = this.#scene;
+    return domain.isReal ? { at: now } : { at: this.#at, committedAt: now };
+  }
+
   #message(): Message | undefined {
     return messageOf(this.#work)?.message;
   }
@@ -416,7 +453,7 @@ class Stepping {
 
   #scope(cause?: StepScope['cause']): StepScope {
     const { actor, sequence: committed } = this.#resident;
-    return { actor, sequence: committed + 1, now: this.#scene.now, ...(cause === undefined ? {} : { cause }) };
+    return { actor, sequence: committed + 1, now: this.#at, ...(cause === undefined ? {} : { cause }) };
   }
 
   /** What the step uses up in the actor's record: its timer, or the execution whose outcome this is. */
@@ -452,16 +489,4 @@ const mapped = <T, U>(items: readonly T[], make: (item: T, index: number) => U):
 
 function laneMessage(send: Send, from: string): Message {
   return { kind: 'lane', event: send.event, from, ...(send.create === undefined ? {} : { create: send.create }) };
-}
-
-function earliest(
-  so: number | undefined,
-  timers: readonly TimerStart[],
-  now: number,
-  timeScale: number,
-): number | undefined {
-  return timers.reduce<number | undefined>((least, timer) => {
-    const due = now + timer.delayMs / timeScale;
-    return least === undefined || due < least ? due : least;
-  }, so);
 }

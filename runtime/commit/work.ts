@@ -29,6 +29,8 @@ export interface TimerWork {
   readonly timerId: string;
   readonly generation: string;
   readonly event: Event;
+  /** When it was due, in domain time. */
+  readonly dueAt: number;
   /** As an entry's. */
   readonly crashed?: boolean;
 }
@@ -54,14 +56,14 @@ export interface EffectRecord {
   readonly name: string;
   readonly child: string | null;
   readonly input: { readonly [key: string]: never };
-  /** Clock reading of the commit that started it: the policy's deadline counts from here. */
+  /** Server's clock at the commit that started it: the policy's deadline counts from here, and no travel moves it (T2). */
   readonly at: number;
 }
 
 export const timerMember = (actor: ActorId, timerId: string): string => `t|${actor}|${timerId}`;
 
 /** A row is `generation event`, under its member. Undefined when the row is not a timer's. */
-export function timerWork(member: string, row: string): TimerWork | undefined {
+export function timerWork(member: string, row: string, dueAt: number): TimerWork | undefined {
   const [, actor, ...rest] = member.split('|');
   if (!member.startsWith('t|') || actor === undefined) return undefined;
   const space = row.indexOf(' ');
@@ -72,6 +74,7 @@ export function timerWork(member: string, row: string): TimerWork | undefined {
     timerId: rest.join('|'),
     generation: row.slice(0, space),
     event: JSON.parse(row.slice(space + 1)) as Event,
+    dueAt,
   };
 }
 

@@ -12,6 +12,7 @@ import { redisFailure } from '../redis/failure.ts';
 import { namespaceKeys } from '../redis/keys.ts';
 import { startRedis } from '../testing/redis-server.ts';
 import { runOn, TrialShard, trialCommand } from '../testing/trial-shard.ts';
+import { advance } from './advance.ts';
 import { beat } from './beat.ts';
 import { begin } from './begin.ts';
 import type { Call } from './call.ts';
@@ -28,6 +29,7 @@ import { receive } from './receive.ts';
 import { release } from './release.ts';
 import { resume } from './resume.ts';
 import { send } from './send.ts';
+import { travel } from './travel.ts';
 import { trim } from './trim.ts';
 import { trying } from './trying.ts';
 
@@ -192,6 +194,8 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
   await run(receive(keys, record, ''));
   await run(receive(keys, record, '')); // A duplicate.
   await shard.own({ reading: String(3e12 + outageMs) });
+  await run(advance(keys, shard.token, 1_000, 1));
+  await run(advance(keys, shard.token, 1_000, 1)); // It is there.
   await run(release(keys, shard.token, 'free', ''));
 
   const names = namespaceKeys(namespace('s1'));
@@ -200,6 +204,9 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
   await run(beat(names, worker, '{"incarnation":"i"', '{"incarnation":"i","seq":1}'));
   await run(leave(names, worker, '{'));
   await run(publish(names, '', '{"version":1}'));
+  await redis.hset(names.config, 'virtualTime', 'true');
+  await run(travel(names, 'm1', 1_000, 'op'));
+  await run(travel(names, 'm1', 1_000, 'op'));
   await run(circuit(names, 'kyc', 'enter', ''));
   await run(circuit(names, 'kyc', 'ok', ''));
   await run(limit(names.limit('x'), { count: 1, perMs: 1_000, burst: 1 }, ''));

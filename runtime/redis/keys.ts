@@ -4,7 +4,10 @@
 import type { ActorId, Namespace } from '../ids.ts';
 
 export interface ShardKeys {
-  /** Hash: token, line (see functions/common.lua), counter, worker, group, claimed, oldest, tries, due, dueTries, found, tried, trying, relayed. */
+  /**
+   * Hash: token, line (see functions/common.lua), counter, worker, group, claimed, oldest, tries, due, dueTries, found, tried,
+   * trying, relayed, travelled.
+   */
   readonly owner: string;
   readonly inbox: string;
   readonly journal: string;
@@ -67,8 +70,13 @@ export function shardKeys(ns: Namespace, shard: number): ShardKeys {
 }
 
 export interface NamespaceKeys {
-  /** Hash: shards, hashName, timeScale; written once at first start (L1, T2). */
+  /**
+   * Hash: shards, hashName, timeScale, virtualTime, origin; written once at first start (L1, T2). And travelled: ms of domain
+   * time in all.
+   */
   readonly config: string;
+  /** Hash message id → `ms all time who`: the travels of a namespace with virtual time (T2). */
+  readonly travels: string;
   /** String: JSON of the assignment, see shards/assignment.ts (L1). */
   readonly assignment: string;
   /** Hash worker → heartbeat JSON (L1). */
@@ -90,6 +98,7 @@ export function namespaceKeys(ns: Namespace): NamespaceKeys {
   const tag = `{${ns}}`;
   return {
     config: `${tag}:config`,
+    travels: `${tag}:travels`,
     assignment: `${tag}:assignment`,
     members: `${tag}:members`,
     machines: `${tag}:machines`,

@@ -41,7 +41,20 @@ const COPYING = ['set', 'wait'] as const;
 export const NEEDS: { readonly [door in Door]: Needs } = {
   host: {
     functions: [
-      ...['begin', 'beat', 'claim', 'circuit', 'commit', 'finish', 'join', 'leave', 'meta', 'publish', 'release'],
+      ...[
+        'advance',
+        'begin',
+        'beat',
+        'claim',
+        'circuit',
+        'commit',
+        'finish',
+        'join',
+        'leave',
+        'meta',
+        'publish',
+        'release',
+      ],
       ...['found', 'receive', 'resume', 'rights', 'trim', 'trying'],
     ],
     commands: [
@@ -61,7 +74,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     written: (ns) => ['inbox', 'backlog', 'lanes:in', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
   },
   client: {
-    functions: ['found', 'limit', 'meta', 'publish', 'rights', 'send', 'swap'],
+    functions: ['found', 'limit', 'meta', 'publish', 'rights', 'send', 'swap', 'travel'],
     commands: [
       ...EVERY,
       ...VERIFY,
@@ -98,7 +111,7 @@ export const NEEDS: { readonly [door in Door]: Needs } = {
     copying: COPYING,
     written: (ns) => [
       ...['inbox', 'backlog', 'dedupe', 'a:*', 'mark'].map((name) => keyPatterns.shards(ns, name)),
-      ...['config', 'assignment'].map((name) => keyPatterns.own(ns, name)),
+      ...['config', 'assignment', 'travels'].map((name) => keyPatterns.own(ns, name)),
       ...['record', 'sheet', 'keep', 'once', 'limit'].map((kind) => keyPatterns.beside(ns, kind)),
     ],
     read: (ns) => [keyPatterns.shards(ns), keyPatterns.own(ns)],

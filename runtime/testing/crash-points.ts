@@ -16,6 +16,8 @@ export const crashPoints = [
   'before-relay', // Outbox records read, not sent.
   'after-relay', // Received by the target, not noted as delivered.
   'after-claim', // The token is ours; nothing read.
+  'before-advance', // The namespace has travelled; the shard has not.
+  'after-advance', // The timers of the shard have come nearer; no step counts with the new time.
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

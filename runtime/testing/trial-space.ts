@@ -2,13 +2,14 @@
 
 import type { Redis } from 'ioredis';
 import { type Client, type ConnectOptions, connect, type SendOutcome } from '../client.ts';
+import type { Host, HostOptions } from '../host.ts';
 import type { Hosted } from '../hosting.ts';
 import type { ActorId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import type { Answer } from '../messages.ts';
 import { type ShardKeys, shardKeys } from '../redis/keys.ts';
 import type { ShardLimits } from '../shards/limits.ts';
-import { type Host, type HostOptions, host } from '../worker.ts';
+import { host } from '../worker.ts';
 import { trialChart } from './trial-chart.ts';
 import { type WaitOptions, waitUntil } from './waiting.ts';
 

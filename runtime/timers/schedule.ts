@@ -12,6 +12,8 @@ import type { ShardKeys } from '../redis/keys.ts';
 export interface ScheduleDoors {
   readonly isParked: (actor: ActorId) => boolean;
   readonly parkedCount: () => number;
+  /** How far the shard has travelled in domain time, in ms (T2). */
+  readonly travelled: () => number;
   readonly onTimers: (timers: readonly TimerWork[]) => void;
   readonly onEffect: (key: string, record: EffectRecord, attempts: number) => void;
   /** A read failed: the connection is in doubt, and so is the shard. */
@@ -86,25 +88,31 @@ export class Schedule {
   async #due(): Promise<number> {
     const { batch } = this.#scene;
     const now = this.#scene.serverNow();
+    const travelled = this.#doors.travelled();
     const { timers, rows } = this.#keys;
     const slack = this.#handed.size + Math.min(PARKED_SLACK_MAX, this.#doors.parkedCount() * TIMERS_PER_ACTOR);
-    const [members, [next]] = await Promise.all([
+    const [found, [next]] = await Promise.all([
       batch.run(
-        command(['ZRANGEBYSCORE', timers, '-inf', now, 'LIMIT', 0, dueBatchMax + slack], (reply) => reply as string[]),
+        command(['ZRANGEBYSCORE', timers, '-inf', now, 'WITHSCORES', 'LIMIT', 0, dueBatchMax + slack], pairsOf),
       ),
       batch.run(command(['ZRANGEBYSCORE', timers, `(${now}`, '+inf', 'WITHSCORES', 'LIMIT', 0, 1], pairsOf)),
     ]);
-    const fresh = members.filter((member) => !this.#waits(member)).slice(0, dueBatchMax);
-    const due = fresh.filter((member) => member.startsWith('t|'));
-    const effects = fresh.filter((member) => member.startsWith('e|')).map((member) => member.slice(2));
+    const fresh = found.filter(([member]) => !this.#waits(member)).slice(0, dueBatchMax);
+    const due = fresh.filter(([member]) => member.startsWith('t|'));
+    const effects = fresh.filter(([member]) => member.startsWith('e|')).map(([member]) => member.slice(2));
     const [texts] = await Promise.all([
-      due.length === 0 ? [] : batch.run(command(['HMGET', rows, ...due], (reply) => reply as (string | null)[])),
+      due.length === 0
+        ? []
+        : batch.run(command(['HMGET', rows, ...due.map(([member]) => member)], (reply) => reply as (string | null)[])),
       this.#handEffects(effects),
     ]);
     if (this.#stopped) return Number.POSITIVE_INFINITY;
-    const works = due.flatMap((member, index) => {
+    // The shard has travelled meanwhile: when a row was due is read anew.
+    if (this.#doors.travelled() !== travelled) return now;
+    const works = due.flatMap(([member, score], index) => {
       const text = texts[index];
-      const work = typeof text === 'string' ? timerWork(member, text) : undefined;
+      const dueAt = this.#scene.domain.at(Number(score), travelled);
+      const work = typeof text === 'string' ? timerWork(member, text, dueAt) : undefined;
       return work === undefined || this.#doors.isParked(work.actor) ? [] : [work];
     });
     for (const { member } of works) this.#handed.add(member);

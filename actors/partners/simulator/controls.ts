@@ -28,10 +28,13 @@ import { scanNow } from './hub.ts';
 import { type Verdict, verdictNow, verdicts } from './kyc.ts';
 import { NextFailure, type NextFailures } from './next-failures.ts';
 import { pendingOf, type Step, wished } from './operation.ts';
+import type { PartnerTime } from './partner-time.ts';
 import type { Teller } from './teller.ts';
 
 export interface ControlsDeps {
+  /** The partners' own (partner-time.ts). */
   readonly clock: Clock;
+  readonly time: PartnerTime;
   readonly book: Book;
   readonly teller: Teller;
   readonly failures: NextFailures;
@@ -64,8 +67,9 @@ export function controlled(method: string, url: URL, body: unknown, deps: Contro
   return problem(400, 'malformed_request', first.join('; '));
 }
 
-function shown(url: URL, { faults, book }: ControlsDeps): DeskReply | undefined {
+function shown(url: URL, { faults, book, time }: ControlsDeps): DeskReply | undefined {
   if (url.pathname === '/control/faults') return ok(faults.get() as unknown as JsonObject); // JSON by its schema.
+  if (url.pathname === '/control/time') return ok({ travelledMs: time.travelledMs });
   if (url.pathname !== '/control/callbacks') return undefined;
   const subject = url.searchParams.get('subject');
   const pending: JsonObject[] = [];
@@ -88,6 +92,13 @@ const verbs: { readonly [route: string]: Control } = {
   'PUT /control/profile': control(
     closed({ name: oneOf(...Object.keys(profiles)) }),
     ({ name }: { name: string }, deps) => faultsSet({ ...deps.faults.get(), ...profiles[name] }, deps),
+  ),
+  'POST /control/time': control(
+    closed({ travelledMs: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }) }),
+    ({ travelledMs }: { travelledMs: number }, { time, teller }) => {
+      if (time.travelTo(travelledMs)) teller.hasten();
+      return ok({ travelledMs: time.travelledMs });
+    },
   ),
   'POST /control/next-failure': control(NextFailure, (wish: NextFailure, { failures }) =>
     failures.wish(wish) ? ok({ wished: true }) : problem(429, 'too_many_wishes'),

@@ -25,6 +25,7 @@ import { issuer } from './issuer.ts';
 import { kyc } from './kyc.ts';
 import { NextFailures } from './next-failures.ts';
 import { notifications, Phones } from './notifications.ts';
+import { PartnerTime } from './partner-time.ts';
 import { screening } from './screening.ts';
 import { Teller } from './teller.ts';
 
@@ -85,14 +86,17 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 function open(options: SimulatorOptions) {
-  const { clock, timeScale } = options;
+  const { timeScale } = options;
+  const time = new PartnerTime(options.clock, join(options.folder, 'time.json'), timeScale);
+  const { clock } = time;
   let faults: Faults = { ...calm, ...options.faults };
   let closed = false;
   const book = new Book(join(options.folder, 'book.ndjson'));
   const phones = new Phones();
   const log = options.log ?? (() => {});
   const teller = new Teller({
-    clock,
+    clock: options.clock,
+    time: clock,
     book,
     url: options.callbackUrl,
     secret: options.secret,
@@ -102,6 +106,7 @@ function open(options: SimulatorOptions) {
   const failures = new NextFailures();
   const controls = {
     clock,
+    time,
     book,
     teller,
     failures,

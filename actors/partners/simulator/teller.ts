@@ -12,7 +12,10 @@ import type { Book, Callback } from './book.ts';
 import { draw, drawBetween, type Faults } from './faults.ts';
 
 export interface TellerDeps {
+  /** Of signatures, retries and deadlines. */
   readonly clock: Clock;
+  /** Of what partners do: their callbacks are due by it (partner-time.ts). */
+  readonly time: Clock;
   readonly book: Book;
   /** Base URL of the api's partner surface. */
   readonly url: string;
@@ -34,7 +37,9 @@ const TIMER_MS_MAX = 2_000_000_000; // A timer's longest wait is 2^31 ms: 24 day
 interface Errand {
   readonly callback: Callback;
   tries: number;
-  readonly since: number;
+  since: number;
+  /** Its time has come: it stands in the queue, or is on its way. */
+  isQueued: boolean;
   cancel: Cancel;
 }
 
@@ -71,7 +76,7 @@ export class Teller {
 
   /** Takes up one callback that stands in the book, once its predecessor is through. */
   take(callback: Callback): void {
-    const { book, clock } = this.#deps;
+    const { book, clock, time } = this.#deps;
     if (this.#stopped.signal.aborted || this.#errands.has(callback.eventId)) return;
     if (book.callback(callback.eventId)?.state !== 'pending') return;
     if (callback.after !== undefined && !this.#mayGo(callback.after)) {
@@ -80,9 +85,18 @@ export class Teller {
       else others.push(callback);
       return;
     }
-    const errand: Errand = { callback, tries: 0, since: Math.max(callback.dueAt, clock.wall()), cancel: () => {} };
+    const errand: Errand = { callback, tries: 0, since: clock.wall(), isQueued: false, cancel: () => {} };
     this.#errands.set(callback.eventId, errand);
-    this.#after(errand, callback.dueAt - clock.wall());
+    this.#after(errand, callback.dueAt - time.wall());
+  }
+
+  /** Time has moved on: what waits for its first try is due so much earlier. Retries keep their pace. */
+  hasten(): void {
+    for (const errand of this.#errands.values()) {
+      if (errand.tries > 0 || errand.isQueued) continue;
+      errand.cancel();
+      this.#after(errand, errand.callback.dueAt - this.#deps.time.wall());
+    }
   }
 
   /** Forgets a callback that was withdrawn in the book; whoever waited for it goes on. */
@@ -116,6 +130,7 @@ export class Teller {
       callback: callback.callback,
       tries: 0,
       since: this.#deps.clock.wall(),
+      isQueued: true,
       cancel: () => {},
     };
     this.#errands.set(eventId, errand);
@@ -145,9 +160,13 @@ export class Teller {
   }
 
   #after(errand: Errand, ms: number): void {
-    errand.cancel = this.#deps.clock.after(Math.min(Math.max(0, ms), TIMER_MS_MAX), () =>
-      this.#enqueue(() => this.#tell(errand)),
-    );
+    errand.cancel = this.#deps.clock.after(Math.min(Math.max(0, ms), TIMER_MS_MAX), () => this.#begin(errand));
+  }
+
+  #begin(errand: Errand): void {
+    errand.isQueued = true;
+    if (errand.tries === 0) errand.since = this.#deps.clock.wall();
+    this.#enqueue(() => this.#tell(errand));
   }
 
   #enqueue(task: () => Promise<void>): void {
@@ -176,6 +195,7 @@ export class Teller {
 
     const answer = await this.#post(callback, errand.tries);
     errand.tries += 1;
+    errand.isQueued = false;
     this.#tried.add(eventId);
     if (!this.#isOpen(errand)) return;
     if (answer.kind === 'taken') {

@@ -128,11 +128,13 @@ function checkAnsweredOnce(entries: readonly JournalEntry[], findings: Findings)
     const name = messageName(actor, messageId);
     const before = first.get(name);
     first.set(name, entry);
-    if (before === undefined || entry.at - before.at >= answersKeptMs) continue;
+    if (before === undefined || committedAt(entry) - committedAt(before) >= answersKeptMs) continue;
     const words = `message ${messageId} was answered at position ${before.position} (${told(before.answer)}) and at ${position} (${told(answer)})`;
     findings.violated('I1', actor, words);
   }
 }
+
+const committedAt = ({ at, committedAt = at }: JournalEntry): number => committedAt;
 
 /** What makes two operations the same command; an operation without a name is a command of its own. */
 const commandOf = ({ messageId, command, actor, process, invokedAt }: Operation): string =>

@@ -3,6 +3,7 @@
 import type { Mutant } from './mutant.ts';
 
 const tests = ['runtime/functions/functions.test.ts'];
+const travelTests = ['runtime/functions/travel.test.ts'];
 const inboxTests = ['runtime/functions/inbox.test.ts'];
 const OWNS = "  if not owns(keys[1], args[1]) then return { 'FENCED' } end\n";
 
@@ -236,6 +237,43 @@ export const functionMutants: readonly Mutant[] = [
     find: "  if passed ~= '' then return tonumber(passed) end\n",
     replace: '',
     tests,
+  },
+  { ...tokenMutant('advance'), tests: travelTests },
+  {
+    name: 'advance-effects',
+    law: 'T2',
+    why: 'a travel moves what charts wait for, never retries or deadlines',
+    file: 'runtime/functions/advance.lua',
+    find: "    if string.sub(member, 1, 2) == 't|' then redis.call('ZINCRBY', keys[2], nearer, member) end\n",
+    replace: "    redis.call('ZINCRBY', keys[2], nearer, member)\n",
+    tests: travelTests,
+  },
+  {
+    name: 'advance-again',
+    law: 'T2',
+    why: 'a late copy of the call moves nothing: the whole way is passed, not the last stretch',
+    file: 'runtime/functions/advance.lua',
+    find: "  if all <= before then return { 'THERE', whole(before) } end\n",
+    replace: '',
+    tests: travelTests,
+  },
+  {
+    name: 'advance-early',
+    law: 'T1',
+    why: 'a timer comes no nearer by many small travels than by their sum',
+    file: 'runtime/functions/advance.lua',
+    find: 'whole(math.floor(before / scale) - math.floor(all / scale))',
+    replace: 'whole(-math.ceil((all - before) / scale))',
+    tests: travelTests,
+  },
+  {
+    name: 'travel-again',
+    law: 'T2',
+    why: 'a travel is noted once under its message id',
+    file: 'runtime/functions/travel.lua',
+    find: "    return ms == args[2] and { 'SAME', all } or { 'REUSED', ms }\n",
+    replace: '',
+    tests: travelTests,
   },
   {
     name: 'begin-attempt',

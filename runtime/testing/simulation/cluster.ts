@@ -5,9 +5,10 @@
 
 import type { Log } from '../../commit/scene.ts';
 import { InvariantBroken, OperatingError } from '../../errors.ts';
+import type { Host } from '../../host.ts';
 import type { Hosted } from '../../hosting.ts';
 import type { ShardLimits } from '../../shards/limits.ts';
-import { type Host, host } from '../../worker.ts';
+import { host } from '../../worker.ts';
 import { trialChart } from '../trial-chart.ts';
 import type { Dice } from './dice.ts';
 import type { Partners } from './partners.ts';

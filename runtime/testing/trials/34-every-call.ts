@@ -7,9 +7,10 @@
 
 import { type Client, connect } from '../../client.ts';
 import { shortName } from '../../functions/library.ts';
+import type { Host } from '../../host.ts';
 import { type ActorId, actorId } from '../../ids.ts';
 import type { Event } from '../../json.ts';
-import { type Host, host } from '../../worker.ts';
+import { host } from '../../worker.ts';
 import { type AuditReport, audit } from '../audit/audit.ts';
 import type { LedgerAct } from '../audit/evidence.ts';
 import { HistoryRecorder, type RecordedClient } from '../audit/recorder.ts';
