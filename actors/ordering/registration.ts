@@ -5,7 +5,6 @@ import {
   type Hosted,
   type MessageRegistration,
   message,
-  note,
   type Send,
 } from '../../runtime/hosting.ts';
 import { actorId } from '../../runtime/ids.ts';
