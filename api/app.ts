@@ -38,10 +38,10 @@ export async function createSurface(name: SurfaceName, parts: Parts): Promise<Fa
       break;
     case 'internal':
       registerInternal(app, parts);
+      registerPrivacyDesk(app, parts);
       registerTasks(app, parts);
       registerSla(app, parts);
       registerBulk(app, parts);
-      registerPrivacyDesk(app, parts);
       registerDevelopmentTokens(app, parts);
       registerSimulators(app, parts);
       break;

@@ -12,6 +12,7 @@ import { assign, createMachine } from 'xstate';
 import type { BulkSummary } from '../actors/contract/bulk.ts';
 import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import type { Role } from '../actors/contract/dto.ts';
+import { readSettings } from '../actors/contract/settings.ts';
 import { openPeople } from '../actors/people/index.ts';
 import { taskActions, taskChart } from '../actors/tasks.ts';
 import { type Client, connect } from '../runtime/client.ts';
@@ -27,7 +28,6 @@ import type { JsonObject, Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
 import { createReadiness } from './readiness.ts';
 import type { TaskRow } from './routes/tasks.ts';
-import { PEOPLE } from './testing.ts';
 
 const SECRET = 'a-secret-for-tests-only';
 const SHARDS = 4;
@@ -160,7 +160,7 @@ async function world(t: Test): Promise<World> {
         ...watched,
         ...{
           readiness: createReadiness(watched),
-          people: openPeople(ordering, PEOPLE),
+          people: openPeople(ordering, readSettings({})),
           catalogue: loadCatalogue(),
           tokens,
           origins: [],
@@ -237,8 +237,7 @@ t.test(
       ...{ task: 'card_record_refused', desk: 'operations', state: 'open', escalated: true, subject: id, orderId: id },
       ...{ claimedBy: null, asked: 1, openings: 1, ends: 'state', verbs: ['RETRY', 'CANCEL', 'FATAL'] },
     });
-    t.equal(Date.parse(late.dueAt) - Date.parse(late.openedAt), 3_600_000, 'the hour of the table');
-    t.ok(late.openForMs >= 3_600_000, 'which has passed in business time');
+    t.equal(Date.parse(late.dueAt) - Date.parse(late.openedAt), 100, 'the hour as it is played');
 
     const task = `tasks/${late.taskId}`;
     t.equal(

@@ -12,6 +12,7 @@ import t, { type Test } from 'tap';
 import { createMachine } from 'xstate';
 import { loadCatalogue } from '../actors/contract/catalogue.ts';
 import type { Role } from '../actors/contract/dto.ts';
+import { readSettings } from '../actors/contract/settings.ts';
 import { openPeople } from '../actors/people/index.ts';
 import { type Client, connect } from '../runtime/client.ts';
 import { actorId, type Hosted, host } from '../runtime/index.ts';
@@ -25,7 +26,6 @@ import { partnerControls } from './partner-controls.ts';
 import type { Parts } from './parts.ts';
 import { picturesOf } from './pictures.ts';
 import { createReadiness } from './readiness.ts';
-import { PEOPLE } from './testing.ts';
 
 const SECRET = 'a-secret-for-tests-only';
 const DAY_MS = 86_400_000;
@@ -108,7 +108,7 @@ async function stage(t: Test, time: { timeScale: number; virtualTime: boolean },
   const parts: Parts = {
     ...watched,
     readiness: createReadiness(watched),
-    people: openPeople(ordering, PEOPLE),
+    people: openPeople(ordering, readSettings({})),
     catalogue: loadCatalogue(),
     tokens,
     log: createLog({ level: 'silent' }),

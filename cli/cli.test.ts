@@ -1012,9 +1012,10 @@ async function lookedAfter(t: Test, dataDir: string, acks: string, orders: numbe
 
 /** Keys of the persons who ordered: counted, rotated to what they are, and replaced, with everything readable after. */
 async function keysLookedAfter(t: Test, dataDir: string): Promise<void> {
-  const [status, rotated, nobody, both, waiting, destroyed] = await Promise.all([
+  const [status, rotated, stranger, known, both, waiting, destroyed] = await Promise.all([
     run(dataDir, 'keys', 'status', '--json'),
     run(dataDir, 'keys', 'rotate', '--json'),
+    run(dataDir, 'keys', 'rekey', 'usr_stranger', '--json'),
     run(dataDir, 'keys', 'rekey', 'usr_nobody', '--json'),
     run(dataDir, 'keys', 'rekey'),
     run(dataDir, 'privacy', 'waiting'),
@@ -1023,7 +1024,8 @@ async function keysLookedAfter(t: Test, dataDir: string): Promise<void> {
   const { current, persons } = JSON.parse(status.out);
   t.ok(current === 'dev' && persons.dev > 1, status.out + status.err);
   t.same(JSON.parse(rotated.out), { persons: persons.dev, changed: 0, records: 0, failed: [] });
-  t.match(JSON.parse(nobody.out), { changed: 0 });
+  t.match(JSON.parse(stranger.out), { changed: 0, records: 0 });
+  t.match(JSON.parse(known.out), { changed: 1 }, 'who has ordered above');
   t.equal(both.code, 2, both.err);
   t.match(waiting.out, /No request waits/);
   t.same(JSON.parse(destroyed.out), { destroyed: [] });

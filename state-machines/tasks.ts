@@ -26,7 +26,7 @@ export interface TaskKind {
   readonly words: string;
 }
 
-export type SubjectPrefix = 'ord' | 'dlv' | 'bat' | 'stk' | 'run' | 'apl' | 'swp';
+export type SubjectPrefix = 'ord' | 'dlv' | 'bat' | 'stk' | 'run' | 'apl' | 'swp' | 'prv';
 
 const order = { of: ['ord'], ends: 'state' } as const;
 const delivery = { of: ['dlv'], ends: 'state' } as const;
@@ -229,6 +229,24 @@ export const tasks = {
     dueMs: HOUR,
     verbs: ['SWEEP_NOW'],
     words: 'Orders and deliveries could not be compared: see whether both contexts can be read.',
+  },
+
+  // --- Personal data ---
+  privacy_stuck: {
+    of: ['prv'],
+    ends: 'state',
+    desk: 'operations',
+    dueMs: 2 * DAY,
+    verbs: ['DECIDE'],
+    words: 'A person’s request does not get on by itself: mend the cause and retry, go on without, or refuse it.',
+  },
+  privacy_correction: {
+    of: ['prv'],
+    ends: 'state',
+    desk: 'operations',
+    dueMs: 7 * DAY,
+    verbs: ['DECIDE'],
+    words: 'A person wants data about him corrected: read his note, correct them, and say so.',
   },
 
   // --- Whatever the phase ---

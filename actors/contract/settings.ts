@@ -7,9 +7,9 @@ import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import envSchema from 'env-schema';
 import { type Static, Type } from 'typebox';
-import { lockMasterProblems } from './lock-masters.ts';
 import { oneOf } from './schema.ts';
 import { type ObjectsPlace, objectsPlace, personalSettings } from './settings-personal.ts';
+import { workerIdOf } from './worker-id.ts';
 
 export const DEVELOPMENT_SECRET = 'emboss-development-secret-not-for-production';
 const SECRET_CHARS_MIN = 16;
@@ -17,6 +17,7 @@ const SECRET_CHARS_MIN = 16;
 const port = (description: string, byDefault: number) =>
   Type.Integer({ description, minimum: 1, maximum: 65_535, default: byDefault });
 const REDIS_URL = /^(rediss?(\+sentinel|\+cluster)?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/;
+const SERVER_URL = /^(rediss?:\/\/|redis\+unix:\/\/|unix:\/\/|\/).+/; // Of one server: what a lock master is.
 const redisUrl = (description: string) => Type.String({ description, pattern: REDIS_URL.source });
 const httpUrl = (description: string) => Type.String({ description, pattern: '^https?://[^ ]+$' });
 const secret = (description: string) => Type.String({ description, minLength: SECRET_CHARS_MIN });
@@ -345,13 +346,6 @@ interface Circumstances {
   readonly production: boolean;
 }
 
-/** The lock masters, checked. */
-function lockMasters(urls: readonly string[]): readonly string[] {
-  const problems = lockMasterProblems(urls);
-  if (problems.length > 0) throw new SettingsError(problems);
-  return urls;
-}
-
 function complete(raw: Raw, { folder, notices, production }: Circumstances): Settings {
   const withTls = tlsFiles(raw);
   const redisUrl = withTls(raw.REDIS_URL ?? 'redis://127.0.0.1:6379');
@@ -369,7 +363,7 @@ function complete(raw: Raw, { folder, notices, production }: Circumstances): Set
     redisUrlGiven: raw.REDIS_URL !== undefined,
     orderingRedisUrl: withTls(raw.EMBOSS_ORDERING_REDIS_URL ?? redisUrl),
     deliveryRedisUrl: withTls(raw.EMBOSS_DELIVERY_REDIS_URL ?? redisUrl),
-    lockRedisUrls: lockMasters(list(raw.LOCK_REDIS_URLS)).map(withTls),
+    lockRedisUrls: lockMasters(raw.LOCK_REDIS_URLS).map(withTls),
     redis: raw.EMBOSS_REDIS,
     dataDir: resolve(folder, raw.EMBOSS_DATA_DIR),
     catalogueDir: raw.EMBOSS_CATALOGUE_DIR === undefined ? undefined : resolve(folder, raw.EMBOSS_CATALOGUE_DIR),
@@ -437,20 +431,28 @@ function noticesOf(raw: Raw, secretGiven: string | undefined): string[] {
   return notices;
 }
 
-const RUNNER_VARIABLES = ['PS', 'FOREMAN_WORKER_NAME', 'HONCHO_PROCESS_NAME', 'DYNO'] as const;
+const LOCK_MASTERS = [0, 1, 3, 5]; // An even number survives no more failures than one less, and splits its votes.
 
-/** The id given, else the runner's name for the process if it has the form `type.number` (`PS` may be anything). */
-function workerIdOf(given: Record<string, string>): string | undefined {
-  const own = given.EMBOSS_WORKER_ID;
-  if (own !== undefined) return normalised(own);
-  const names = RUNNER_VARIABLES.map((variable) => given[variable]);
-  return names.find((name) => name !== undefined && /^[A-Za-z][A-Za-z0-9-]*\.[0-9]+$/.test(name));
+/** The lock masters, checked. URLs are not quoted: they may hold a password. */
+function lockMasters(text: string | undefined): readonly string[] {
+  const urls = list(text);
+  const wrong = urls.findIndex((url) => !SERVER_URL.test(url));
+  const places = urls.map(placeOf);
+  const twice = places.findIndex((place, i) => places.indexOf(place) !== i);
+  const problems = [
+    ...(LOCK_MASTERS.includes(urls.length) ? [] : [`takes 1, 3 or 5 servers, got ${urls.length}`]),
+    ...(wrong < 0 ? [] : [`has a part that is no Redis URL: number ${wrong + 1}`]),
+    ...(twice < 0 ? [] : [`names one server twice: number ${twice + 1}; a server has one vote`]),
+  ];
+  if (problems.length > 0) throw new SettingsError(problems.map((problem) => `LOCK_REDIS_URLS ${problem}`));
+  return urls;
 }
 
-/** `ordering`, `ordering-1` and `ordering_1` are read as `ordering.1`: a StatefulSet names its pods so. */
-function normalised(id: string): string {
-  const [, type, number] = /^([A-Za-z][A-Za-z0-9-]*?)(?:[._-]([0-9]+))?$/.exec(id) ?? [];
-  return type === undefined ? id : `${type}.${number ?? 1}`;
+/** Which server a URL means, whoever logs in and whatever database is named. */
+function placeOf(url: string): string {
+  if (url.startsWith('/') || !URL.canParse(url)) return url;
+  const { host, pathname, hostname, port } = new URL(url);
+  return host === '' ? pathname : `${hostname}:${port || '6379'}`;
 }
 
 function withoutEmpty(environment: Environment): Record<string, string> {

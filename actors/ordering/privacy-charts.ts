@@ -1,14 +1,7 @@
 // How the ordering context hosts the charts of personal data: requests, and the daily look at what is due.
 
 import type { Client } from '../../runtime/client.ts';
-import {
-  type EffectRegistration,
-  type Hosted,
-  message,
-  note,
-  type Send,
-  type StateView,
-} from '../../runtime/hosting.ts';
+import { type EffectRegistration, type Hosted, message, type Send, type StateView } from '../../runtime/hosting.ts';
 import { actorId } from '../../runtime/ids.ts';
 import type { Event, JsonObject } from '../../runtime/json.ts';
 import {
@@ -30,13 +23,14 @@ import type { People } from '../people/index.ts';
 
 type Effects = { readonly [source: string]: EffectRegistration };
 
-export const privacyChart = (invokes: Effects): Hosted => ({
+/** `tasks`: the actions by which a chart asks for a person. */
+export const privacyChart = (invokes: Effects, tasks: NonNullable<Hosted['actions']>): Hosted => ({
   machine: privacy,
   name: 'privacy',
   version: '1',
   stamp: true,
   invokes,
-  actions: { askOrders, openTask: note, closeTask: note },
+  actions: { askOrders, ...tasks },
   answer: answerRequest,
 });
 

@@ -94,9 +94,9 @@ export function orderingCharts(doors?: OrderingDoors): readonly Hosted[] {
       invokes: { 'deliveries.compare': invokes['deliveries.compare'] as EffectRegistration },
       actions: { openTask: tasks.openTask },
     },
-    taskChart,
-    privacyChart({ ...invokes, notify: actions.notify as EffectRegistration }),
+    privacyChart({ ...invokes, notify: actions.notify as EffectRegistration }, tasks),
     retentionChart(invokes),
+    taskChart,
   ];
 }
 
