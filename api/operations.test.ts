@@ -237,7 +237,8 @@ t.test(
       ...{ task: 'card_record_refused', desk: 'operations', state: 'open', escalated: true, subject: id, orderId: id },
       ...{ claimedBy: null, asked: 1, openings: 1, ends: 'state', verbs: ['RETRY', 'CANCEL', 'FATAL'] },
     });
-    t.equal(Date.parse(late.dueAt) - Date.parse(late.openedAt), 100, 'the hour as it is played');
+    t.equal(Date.parse(late.dueAt) - Date.parse(late.openedAt), 3_600_000, 'the hour of the table');
+    t.ok(late.openForMs >= 3_600_000, 'which has passed in business time');
 
     const task = `tasks/${late.taskId}`;
     t.equal(
