@@ -29,6 +29,7 @@ import { receive } from './receive.ts';
 import { release } from './release.ts';
 import { resume } from './resume.ts';
 import { send } from './send.ts';
+import { swap } from './swap.ts';
 import { travel } from './travel.ts';
 import { trim } from './trim.ts';
 import { trying } from './trying.ts';
@@ -207,6 +208,8 @@ t.test('C1: a right that is taken away stops a call before its first write', asy
   await redis.hset(names.config, 'virtualTime', 'true');
   await run(travel(names, 'm1', 1_000, 'op'));
   await run(travel(names, 'm1', 1_000, 'op'));
+  await run(swap(names.sheet('x'), { set: { a: '1', b: '2' } }));
+  await run(swap(names.sheet('x'), { when: { a: '1' }, set: { a: '3', b: undefined } }));
   await run(circuit(names, 'kyc', 'enter', ''));
   await run(circuit(names, 'kyc', 'ok', ''));
   await run(limit(names.limit('x'), { count: 1, perMs: 1_000, burst: 1 }, ''));

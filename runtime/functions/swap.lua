@@ -11,6 +11,10 @@ local function swap(keys, args)
   for at = 2, first - 1, 2 do
     if (redis.call('HGET', keys[1], args[at]) or '') ~= args[at + 1] then return { 'OTHER', args[at] } end
   end
+  -- The first write below is its own test, and what follows it is tested here (C1).
+  local refused = denied(keys[1], 'HSET', 'HDEL')
+  if refused then return refused end
+  local revision = redis.call('HINCRBY', keys[1], 'rev', 1)
   for at = first, #args, 2 do
     if args[at + 1] == '' then
       redis.call('HDEL', keys[1], args[at])
@@ -18,7 +22,7 @@ local function swap(keys, args)
       redis.call('HSET', keys[1], args[at], args[at + 1])
     end
   end
-  return { 'SWAPPED', whole(redis.call('HINCRBY', keys[1], 'rev', 1)) }
+  return { 'SWAPPED', whole(revision) }
 end
 
 redis.register_function(named('swap'), swap)

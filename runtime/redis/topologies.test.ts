@@ -6,11 +6,14 @@
 import { readdirSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
+import { advance } from '../functions/advance.ts';
 import { circuit } from '../functions/circuit.ts';
 import { functionName, library, libraryFit, libraryName } from '../functions/library.ts';
 import { limit } from '../functions/limit.ts';
 import { dropFunctions, functionLibraries, loadFunctions } from '../functions/operator.ts';
 import { resume } from '../functions/resume.ts';
+import { swap } from '../functions/swap.ts';
+import { travel } from '../functions/travel.ts';
 import { trim } from '../functions/trim.ts';
 import { trying } from '../functions/trying.ts';
 import { type ActorId, actorId, shardIndex } from '../ids.ts';
@@ -292,6 +295,9 @@ async function rareFunctions(t: Test, cluster: RedisCluster, names: NamespaceKey
   t.equal(await runOn(writer, resume(shard.keys, token, actorId('nobody'), 3)), 'gone');
   const nothing = { relayedTo: 0, outboxFrom: 0, journalFrom: 0, cursor: '0', actors: [actorId('nobody')] };
   t.equal(await runOn(writer, trim(shard.keys, token, nothing, '')), '0');
+  t.equal(await runOn(writer, advance(shard.keys, token, 1_000, 1)), 1_000);
+  t.match(await runOn(writer, travel(names, 'm1', 1_000, 'op')), { kind: 'real' });
+  t.match(await runOn(writer, swap(names.sheet('s'), { set: { a: '1' } })), { kind: 'swapped', revision: 1 });
   t.match(await runOn(writer, circuit(names, 'partner', 'ok', '')), { pass: true });
   t.match(await runOn(writer, limit(names.limit('k'), { count: 1, perMs: 1_000, burst: 1 }, '')), { allowed: true });
 }
