@@ -243,7 +243,8 @@ t.test(
         `${point}: every accepted command has its answer`,
       );
     }
-    const waiting = [...crashPoints.entries()];
+    // Those of a travel are passed by none here: worker-travel.test.ts kills at them.
+    const waiting = [...crashPoints.entries()].filter(([, point]) => !point.endsWith('-advance'));
     const lane = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await crashedAt(next[1], next[0]);
     };
